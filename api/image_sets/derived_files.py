@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import IO, Final
 
-from api.image_sets.sheets import draw_sheet, print_sheet
+from api.image_sets.sheets import SheetContent, draw_sheet, print_sheet
 from api.image_sets.storage import ImageSetStore, Line
 from api.models.model import ModelInfo
 from api.provenance.claims import Claim, sheet_notice, this_software
@@ -70,15 +70,7 @@ class DerivedFiles:
         Args:
             tile: side of an image on the sheet in pixels; None takes the images' own, but at least 96.
         """
-        sheet = draw_sheet(
-            self._store.manifest(set_id),
-            self._model.conditions,
-            partial(self._read_pixels, set_id),
-            title=self._title(set_id),
-            notice=sheet_notice(self._model.origin),
-            set_id=set_id,
-            tile=tile,
-        )
+        sheet = draw_sheet(self._sheet_content(set_id), tile)
         claim = Claim("synthetic", self._model.weights_sha256, {"image_set": set_id, "sheet": True})
         file.write(encode(sheet, claim))
 
@@ -86,16 +78,21 @@ class DerivedFiles:
         """Write the sheet as a PDF; arguments as `api.image_sets.sheets.print_sheet`."""
         print_sheet(
             file,
-            self._store.manifest(set_id),
-            self._model.conditions,
-            partial(self._read_pixels, set_id),
-            title=self._title(set_id),
-            notice=sheet_notice(self._model.origin),
-            set_id=set_id,
+            self._sheet_content(set_id),
             weights_sha256=self._model.weights_sha256,
             software=this_software(),
             paper=paper,
             columns=columns,
+        )
+
+    def _sheet_content(self, set_id: str) -> SheetContent:
+        return SheetContent(
+            set_id,
+            self._store.manifest(set_id),
+            self._model.conditions,
+            partial(self._read_pixels, set_id),
+            self._title(set_id),
+            sheet_notice(self._model.origin),
         )
 
     def _read_pixels(self, set_id: str, lines: Sequence[Line]) -> Iterator[Pixels]:

@@ -40,79 +40,94 @@ class Person:
     lines: Mapping[str, Line]
 
 
-def draw_sheet(
-    lines: Sequence[Line],
-    conditions: Sequence[str],
-    read: ReadImages,
-    *,
-    title: str,
-    notice: str,
-    set_id: str,
-    tile: int | None = None,
-) -> Pixels:
+@dataclass(frozen=True)
+class SheetContent:
+    """Image set that a sheet shows, and what the sheet says of it.
+
+    Attributes:
+        set_id: id of the set.
+        lines: of its manifest.
+        conditions: of the model, in the order of the soft labels.
+        read: reads the images of lines.
+        title: heading.
+        notice: statement at the foot that the images are synthetic.
+    """
+
+    set_id: str
+    lines: Sequence[Line]
+    conditions: Sequence[str]
+    read: ReadImages
+    title: str
+    notice: str
+
+    def choose_persons(self, most: int) -> list[Person]:
+        """Choose at most so many persons, shared out evenly among the conditions or blends, in the order of the set."""
+        persons = group_persons(self.lines, self.conditions)
+        chosen = sorted(range(len(persons)), key=lambda place: persons[place].number)[:most]
+        return [persons[place] for place in sorted(chosen)]
+
+    def count_shown(self, chosen: Sequence[Line]) -> str:
+        """Say how many of the images a sheet of the chosen lines shows."""
+        return f"{len(chosen)} of {len(self.lines)} images of image set {self.set_id}"
+
+
+def draw_sheet(content: SheetContent, tile: int | None = None) -> Pixels:
     """Draw the contact sheet of a set, with at most 12 rows.
 
     Args:
-        lines: of the manifest.
-        conditions: of the model, in the order of the soft labels.
-        title: heading.
-        notice: statement at the foot that the images are synthetic.
+        content: what it shows.
         tile: side of an image on the sheet in pixels; None takes the image's own, but at least 96.
     """
-    ages, persons = list_ages(lines), _choose_persons(lines, conditions, _SHEET_ROWS)
+    ages, persons = list_ages(content.lines), content.choose_persons(_SHEET_ROWS)
     chosen = [person.lines[age] for person in persons for age in ages if age in person.lines]
-    pictures = iter(read(chosen))
+    pictures = iter(content.read(chosen))
     images = [[next(pictures) if age in person.lines else None for age in ages] for person in persons]
     return contact_sheet(
         images,
         row_titles=["\n".join([*person.mix, _number_images(person.lines.values())]) for person in persons],
         column_titles=[spell_age(age) for age in ages],
-        title=title,
+        title=content.title,
         tile=tile,
-        footer=f"{notice}\n{_count_shown(chosen, lines, set_id)}; images are numbered as in its manifest",
+        footer=f"{content.notice}\n{content.count_shown(chosen)}; images are numbered as in its manifest",
     )
 
 
 def print_sheet(
     file: IO[bytes],
-    lines: Sequence[Line],
-    conditions: Sequence[str],
-    read: ReadImages,
+    content: SheetContent,
     *,
-    title: str,
-    notice: str,
-    set_id: str,
     weights_sha256: str,
     software: str,
     paper: Paper = "a4",
     columns: int | None = None,
 ) -> None:
-    """Write a set as a PDF of at most 20 pages; arguments as `draw_sheet`. Each page says what the images are.
+    """Write a set as a PDF of at most 20 pages. Each page says what the images are.
 
     Args:
+        content: what it shows.
         columns: images side by side; None takes one for each age group of the set, and a few examples if there is one.
     """
-    ages = list_ages(lines)
+    ages = list_ages(content.lines)
     columns = columns or (len(ages) if len(ages) > 1 else _COLUMNS_OF_EXAMPLES[paper])
     layout = PageLayout(paper, columns)
     side_by_side, rows_of_one = max(1, columns // len(ages)), -(-len(ages) // columns)
     most = max(1, _MOST_PAGES * layout.rows // rows_of_one) * side_by_side
-    persons = _choose_persons(lines, conditions, most)
+    persons = content.choose_persons(most)
     rows = list(_arrange(persons, ages, columns, side_by_side))
     chosen = [place[1] for row in rows for place in row if place]
-    pictures = iter(read(chosen))
+    pictures = iter(content.read(chosen))
     write_printed_sheet(
         file,
         ([place and CaptionedImage(next(pictures), _caption(*place)) for place in row] for row in rows),
         layout,
-        title=title,
+        title=content.title,
         footer=(
-            notice,
-            f"{_count_shown(chosen, lines, set_id)}, numbered as in its manifest",
+            content.notice,
+            f"{content.count_shown(chosen)}, numbered as in its manifest",
             f"made by {software} with weights {weights_sha256}",
         ),
-        subject=notice,
-        keywords=f"image set {set_id}, weights {weights_sha256}",
+        subject=content.notice,
+        keywords=f"image set {content.set_id}, weights {weights_sha256}",
         software=software,
     )
 
@@ -138,13 +153,6 @@ def group_persons(lines: Sequence[Line], conditions: Sequence[str] | None) -> li
     return [Person(mix, number, images) for (mix, number), images in grid.items()]
 
 
-def _choose_persons(lines: Sequence[Line], conditions: Sequence[str], most: int) -> list[Person]:
-    """Choose at most so many persons, shared out evenly among the conditions or blends, in the order of the set."""
-    persons = group_persons(lines, conditions)
-    chosen = sorted(range(len(persons)), key=lambda place: persons[place].number)[:most]
-    return [persons[place] for place in sorted(chosen)]
-
-
 def _arrange(
     persons: Sequence[Person], ages: Sequence[str], columns: int, side_by_side: int
 ) -> Iterator[list[tuple[Person, Line] | None]]:
@@ -160,10 +168,6 @@ def _arrange(
 
 def _caption(person: Person, line: Line) -> tuple[str, str]:
     return ", ".join(person.mix), f"{spell_age(line['age_group'])}, image {line['index']}"
-
-
-def _count_shown(chosen: Sequence[Line], lines: Sequence[Line], set_id: str) -> str:
-    return f"{len(chosen)} of {len(lines)} images of image set {set_id}"
 
 
 def spell_age(age: str) -> str:

@@ -81,7 +81,7 @@ def augmentation(
     kind of image set, on sets alone and with more real faces. It measures all of them on an untouched test set. This
     takes some hours on two cores. If stopped, the same command continues.
     """
-    arms = _choose_arms(arm)
+    arms = choose_arms(arm)
     conditioned = any(one.conditioned for one in arms)
     if conditioned and generator is not None:
         raise ConfigError(
@@ -130,7 +130,7 @@ def augmentation(
     )
 
 
-def _choose_arms(names: list[str] | None) -> tuple[AugmentationArm, ...]:
+def choose_arms(names: list[str] | None) -> tuple[AugmentationArm, ...]:
     """Return the arms of these names, and that of real faces, with which the others are compared; None for
     those of ARMS.
 

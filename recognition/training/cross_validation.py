@@ -19,7 +19,7 @@ from core.errors import ConfigError
 from core.seen_images import KEY_DIGITS
 from recognition.config import ClassifierTrainingConfig
 from recognition.images.folds import Indices, split_into_folds
-from recognition.images.image_stack import join_stacks, stack_images
+from recognition.images.image_stack import Stack, join_stacks, stack_images
 from recognition.images.samples import Samples
 from recognition.training.trainer import EpochReport, TrainingResult, train
 
@@ -112,13 +112,8 @@ def cross_validate(
     faces = stack_images(real, config.size)
     runs: list[FoldRun] = []
     for fold, (training_places, validation_places) in enumerate(split):
-        parts = [faces.subset(training_places)] if real_faces else []
-        extra_faces = None if extra is None else extra(fold)
-        if extra_faces is not None:
-            parts.append(stack_images(extra_faces, config.size))
-        if not parts:
-            raise ConfigError(f"fold {fold} has neither real faces nor others to train on; expected extra to give some")
-        training_faces = join_stacks(parts)
+        real_part = faces.subset(training_places) if real_faces else None
+        training_faces = _join_faces(fold, real_part, None if extra is None else extra(fold), config.size)
         facts = about(fold) if callable(about) else about
         for seed in numbers:
             folder = out / f"seed-{seed}" / f"fold-{fold}"
@@ -143,6 +138,20 @@ def cross_validate(
             if not result.finished:
                 return CrossValidation(out, tuple(runs), split, finished=False)
     return CrossValidation(out, tuple(runs), split, finished=True)
+
+
+def _join_faces(fold: int, real: Stack | None, extra: Samples | None, size: int) -> Stack:
+    """Join the faces that a fold trains on.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    parts = [] if real is None else [real]
+    if extra is not None:
+        parts.append(stack_images(extra, size))
+    if not parts:
+        raise ConfigError(f"fold {fold} has neither real faces nor others to train on; expected extra to give some")
+    return join_stacks(parts)
 
 
 def _write_split(out: Path, real: Samples, split: Sequence[tuple[Indices, Indices]]) -> None:

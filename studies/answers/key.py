@@ -88,7 +88,7 @@ AnswerKey = Mapping[str, KeyImage]
 """Images by their codes."""
 
 
-def read_key(path: Path) -> AnswerKey:
+def read_answer_key(path: Path) -> AnswerKey:
     """Read the key of a survey.
 
     Args:
@@ -100,14 +100,14 @@ def read_key(path: Path) -> AnswerKey:
         DatasetError: no such file, other columns, an empty cell, an unknown variant, or an image twice.
     """
     path = _find_key(path)
-    return parse_key(str(path), read_rows(path))
+    return parse_answer_key(str(path), read_rows(path))
 
 
-def parse_key(source: str, table: CsvTable) -> AnswerKey:
-    """Parse the table of a key, as `read_key` does.
+def parse_answer_key(source: str, table: CsvTable) -> AnswerKey:
+    """Parse the table of a key, as `read_answer_key` does.
 
     Raises:
-        DatasetError: as of `read_key`, for a table.
+        DatasetError: as of `read_answer_key`, for a table.
     """
     read = _read_general
     if not {*_COLUMNS} <= {*table.header}:
@@ -128,8 +128,8 @@ def parse_key(source: str, table: CsvTable) -> AnswerKey:
     return key
 
 
-def format_key(images: Iterable[KeyImage]) -> str:
-    """Format a key as the CSV that `read_key` reads."""
+def format_answer_key(images: Iterable[KeyImage]) -> str:
+    """Format a key as the CSV that `read_answer_key` reads."""
     return format_csv([_KeyLine(**vars(image) | {"options": OPTION_SEPARATOR.join(image.options)}) for image in images])
 
 

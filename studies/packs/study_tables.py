@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from core.csv_reports import format_csv
 from core.formats.face_areas import Area
 from core.json_text import to_json_text
-from studies.answers.key import format_key
+from studies.answers.key import format_answer_key
 from studies.packs.designs import Study
 from studies.packs.study_images import StudyImages
 
@@ -49,7 +49,7 @@ class AreaLine:
 def generate_key(study: Study) -> Iterator[tuple[str, bytes]]:
     """Generate the files that participants must not see: key.csv, and study.json with what was drawn how."""
     keys = [picture.key for picture in study.pictures]
-    yield "key.csv", format_key(replace(key, options=study.survey.options) for key in keys).encode()
+    yield "key.csv", format_answer_key(replace(key, options=study.survey.options) for key in keys).encode()
     about = {
         "seed": study.seed,
         "participants": len(study.presentations),

@@ -11,7 +11,7 @@ from core.errors import DatasetError
 from core.formats.archives import Store, open_store
 from core.formats.face_areas import AREAS, Area
 from studies.answers.csv_rows import SIDES, CsvTable, decode_text, name_lines, parse_cells
-from studies.answers.key import parse_key
+from studies.answers.key import parse_answer_key
 from studies.packs.pictures import Picture, StudyPack
 
 NOTICE: Final = "The pictures are synthetic or edited, and no photographs. None is a basis for a diagnosis."
@@ -46,7 +46,7 @@ def read_survey_pack(path: Path) -> StudyPack:
     try:
         if missing := [name for name in (KEY, _AREAS) if name not in store.names()]:
             raise DatasetError(f"{path} has no {missing[0]}; expected a pack of `gestaltgen stimuli` or of the service")
-        key = parse_key(f"{path}/{KEY}", _read_table(store, path, KEY))
+        key = parse_answer_key(f"{path}/{KEY}", _read_table(store, path, KEY))
         areas = _parse_areas(_read_table(store, path, _AREAS))
     finally:
         store.close()

@@ -22,7 +22,7 @@ from studies.analysis.study_analysis import analyse_answers
 from studies.answers.csv_rows import CsvTable, decode_text, name_lines, parse_cells
 from studies.answers.exclusions import REMEDIES, ExclusionRules
 from studies.answers.importer import ENDINGS, Export, ImportedAnswers, ReadingRules, import_exports
-from studies.answers.key import parse_key
+from studies.answers.key import parse_answer_key
 from studies.answers.wide_csv import parse_question_columns
 from studies.report.study_report import compose_report
 
@@ -60,7 +60,7 @@ def report_upload(upload: Mapping[str, Any]) -> dict[str, Any]:
     questions = parse_question_columns(_read_table(*upload["questions"])) if upload["questions"] else None
     imported = import_exports(
         _read_exports(*upload["answers"]),
-        parse_key(upload["key"][0], _read_table(*upload["key"])),
+        parse_answer_key(upload["key"][0], _read_table(*upload["key"])),
         ExclusionRules(least_seconds=upload["least_seconds"], unfinished=upload["unfinished"]),
         ReadingRules(questions=questions, options=tuple(upload["options"])),
     )

@@ -22,7 +22,7 @@ from api.models.pool import Models
 from api.settings import Settings
 from core.errors import ConfigError, PullError, TrainingError
 from experiments.augmentation import generators, people
-from experiments.augmentation.__main__ import _choose_arms, app
+from experiments.augmentation.__main__ import app, choose_arms
 from experiments.augmentation.arms import ALL_ARMS, ARMS, build_requests, count_as_study, select_further_faces
 from experiments.augmentation.classifiers import TRAIN, locate_predictions, locate_sets, split_folds
 from experiments.augmentation.grey import turn_grey
@@ -190,10 +190,10 @@ def test_one_generator_for_all_folds_has_no_condition_loss(tmp_path: Path) -> No
 
 def test_arms_have_folders_of_their_own_and_only_those_that_are_named_take_further_ones() -> None:
     assert len({arm.folder for arm in ALL_ARMS}) == len({arm.name for arm in ALL_ARMS}) == len(ALL_ARMS)
-    assert _choose_arms(None) == ARMS
-    assert [arm.folder for arm in _choose_arms(["real-longer"])] == ["real", "real-longer"]
+    assert choose_arms(None) == ARMS
+    assert [arm.folder for arm in choose_arms(["real-longer"])] == ["real", "real-longer"]
     with pytest.raises(ConfigError, match="unknown arm longer"):
-        _choose_arms(["longer"])
+        choose_arms(["longer"])
     minutes = {arm.folder: arm.estimate_minutes(15, 60) for arm in ALL_ARMS}
     assert minutes["real-longer"] == pytest.approx(2 * minutes["real"]) == pytest.approx(28.5)
     assert sum(arm.estimate_minutes(15, 60) for arm in ARMS) < 4 * 60

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from studies.answers.exclusions import ExclusionRules
 from studies.answers.importer import ReadingRules, import_answers
-from studies.answers.key import KeyImage, format_key, read_key
+from studies.answers.key import KeyImage, format_answer_key, read_answer_key
 from studies.answers.rating_sheets import import_ratings
 from studies.answers.table import read_answers, write_answers
 from studies.answers.wide_csv import QuestionColumns, read_question_columns
@@ -67,8 +67,8 @@ def test_damaged_keys_sheets_and_answers(folder: Path, data: st.DataObject) -> N
     path = folder / "table.csv"
     write_answers(path, ANSWERS)
     sheet = f"image,HP:0000343\n{IMAGES[0]},x\n".encode()
-    tables = [path.read_bytes(), format_key(KEY.values()).encode(), sheet, b"column,image,field\nq0,a,answer\n"]
+    tables = [path.read_bytes(), format_answer_key(KEY.values()).encode(), sheet, b"column,image,field\nq0,a,answer\n"]
     path.write_bytes(data.draw(damaged(tables, PIECES)))
-    for read in (read_key, read_answers, read_question_columns, lambda path: import_ratings([path], KEY)):
+    for read in (read_answer_key, read_answers, read_question_columns, lambda path: import_ratings([path], KEY)):
         with refused_or_read():
             read(path)

@@ -78,8 +78,7 @@ def stimuli(
         pair = make_pair(edit, face_editor.find)
         return Person(one.name, group_of.get(one.path.name, ""), sources[one.path]), pair
 
-    pairs: dict[str, StimulusPair] = {}
-    people: list[Person] = []
+    shown: list[tuple[Person, StimulusPair]] = []
     left: list[LeftOut] = []
     for path, made in invert_photographs(
         work,
@@ -93,17 +92,16 @@ def stimuli(
         if isinstance(made, GestaltError):
             left.append(LeftOut(str(path), str(made), sources[path]))
         else:
-            person, pair = made
-            people.append(person)
-            pairs[person.name] = pair
+            shown.append(made)
     for one in left:
         _console.print(f"left out: {one.photograph}: {one.reason}", markup=False, soft_wrap=True)
-    if len(people) < 2:
+    if len(shown) < 2:
         raise DirectionError(
-            f"{len(people)} of {len(work)} photographs can be shown; expected 2 or more: bring others, or keep those "
+            f"{len(shown)} of {len(work)} photographs can be shown; expected 2 or more: bring others, or keep those "
             "that are only doubtful with --doubtful"
         )
-    write_pack(out, plan_survey(people, seed), pairs, left)
+    people = [person for person, _ in shown]
+    write_pack(out, plan_survey(people, seed), {person.name: pair for person, pair in shown}, left)
     _console.print(f"{len(people)} of {len(work)} people in two versions, in {out}; the answers are in {out / 'key'}")
     _console.print(NOTICE)
 

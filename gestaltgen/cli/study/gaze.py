@@ -13,7 +13,7 @@ from rich.table import Table
 
 from core.errors import ConfigError
 from gestaltgen.cli.console import make_console
-from studies.answers.key import read_key
+from studies.answers.key import read_answer_key
 from studies.gaze.areas import find_side, read_areas
 from studies.gaze.gaze_data import ReadingOptions
 from studies.gaze.gaze_study import GazeOptions, GazeResults, analyse_gaze, write_results
@@ -97,7 +97,9 @@ def gaze(
     smoothing = None if sigma is None else parse_sigma(sigma, px_per_degree)
     maps = None if saliency is None else read_saliency(saliency, saliency_method)
     with console.status("analysing gaze"):
-        results = analyse_gaze(files, read_key(key), rectangles, GazeOptions(reading, side, smoothing, seed), maps)
+        results = analyse_gaze(
+            files, read_answer_key(key), rectangles, GazeOptions(reading, side, smoothing, seed), maps
+        )
     write_results(out, results)
     console.print(make_table(results))
     for reason, count in results.excluded.items():

@@ -19,7 +19,7 @@ from gestaltgen.cli.console import make_console
 from studies.answers import importer
 from studies.answers.exclusions import REMEDIES, ExclusionRules
 from studies.answers.importer import ImportedAnswers
-from studies.answers.key import read_key
+from studies.answers.key import read_answer_key
 from studies.answers.plain_csv import ColumnMap
 from studies.answers.table import write_answers
 from studies.answers.wide_csv import read_question_columns
@@ -89,7 +89,7 @@ def import_answers(
         options=tuple(option or ()),
     )
     rules = ExclusionRules(images=images, least_seconds=least_seconds, unfinished=unfinished)
-    imported = importer.import_answers(files, read_key(key), rules, reading)
+    imported = importer.import_answers(files, read_answer_key(key), rules, reading)
     console = make_console(soft_wrap=True)
     console.print(make_table(imported))
     for line in list_problems(imported):

@@ -16,7 +16,7 @@ from core.errors import DatasetError
 from core.json_text import replace_nonfinite, to_json_text
 from gestaltgen.cli.console import make_console
 from studies.analysis.agreement import measure_term_agreement
-from studies.answers.key import read_key
+from studies.answers.key import read_answer_key
 from studies.answers.rating_sheets import import_ratings as read_sheets
 from studies.report.number_formats import format_estimate
 
@@ -38,7 +38,7 @@ def import_ratings(
     Example: gestaltgen study import-ratings R1.csv R2.csv R3.csv --key study/key/key.csv
     """
     console = make_console(soft_wrap=True)
-    imported = read_sheets(sheets, read_key(key), blank_is_absent=blank_is_absent)
+    imported = read_sheets(sheets, read_answer_key(key), blank_is_absent=blank_is_absent)
     for place in imported.unknown:
         console.print(f"image is not in the key: {place}", markup=False)
     if not imported.ratings:

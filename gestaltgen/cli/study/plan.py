@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich import box
@@ -17,6 +18,9 @@ from gestaltgen.cli.option_groups import expand_options
 from gestaltgen.cli.progress import ConsoleProgress
 from gestaltgen.cli.study.effect_options import EffectOptions
 from studies.answers.exclusions import ExclusionRules
+
+if TYPE_CHECKING:
+    from studies.plan.power import Power
 
 _PARTICIPANTS: Final = (10, 20, 40, 60)
 
@@ -88,6 +92,14 @@ def plan(
         console.print(f"{estimate.participants} participants: power {estimate.share:.2f}")
     rules = ExclusionRules(images=images, least_seconds=least_seconds)
     made = StudyPlan(chosen, assumed, tuple(estimates), rules, level, power, seed, version("gestaltgen"))
+    console.print(_make_table(estimates))
+    write_file(out / "plan.json", to_json_text(asdict(made) | {"participants": made.participants}).encode())
+    write_file(out / "power.png", plot_power(estimates, power))
+    write_file(out / "preregistration.md", format_sheet(made).encode())
+    console.print(f"look at {out / 'preregistration.md'} and {out / 'power.png'}")
+
+
+def _make_table(estimates: Sequence[Power]) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False)
     for name in ("participants", "power", "95 % interval", "studies", "without a result"):
         table.add_column(name, justify="right")
@@ -96,8 +108,4 @@ def plan(
         table.add_row(
             str(one.participants), f"{one.share:.2f}", f"{low:.2f} to {high:.2f}", str(one.studies), str(one.failed)
         )
-    console.print(table)
-    write_file(out / "plan.json", to_json_text(asdict(made) | {"participants": made.participants}).encode())
-    write_file(out / "power.png", plot_power(estimates, power))
-    write_file(out / "preregistration.md", format_sheet(made).encode())
-    console.print(f"look at {out / 'preregistration.md'} and {out / 'power.png'}")
+    return table

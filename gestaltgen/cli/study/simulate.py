@@ -46,7 +46,7 @@ def simulate(
 
     Example: gestaltgen study simulate --design patel --effect -0.4 --seed 7
     """
-    from studies.answers.key import format_key, read_key
+    from studies.answers.key import format_answer_key, read_answer_key
     from studies.answers.table import write_answers
     from studies.plan.key_design import describe_key
     from studies.plan.simulate import draw_images, simulate_answers
@@ -60,11 +60,11 @@ def simulate(
             chosen = chosen.with_participants(participants)
         images = draw_images(chosen, np.random.default_rng(seed))
     else:
-        chosen, images = describe_key(read_key(key), participants or _PARTICIPANTS, accuracy, shown_per_group)
+        chosen, images = describe_key(read_answer_key(key), participants or _PARTICIPANTS, accuracy, shown_per_group)
     answers = simulate_answers(chosen, effects.to_effects(chosen.variants), seed, images)
     write_answers(out / "answers.csv", answers)
     write_file(out / "qualtrics.csv", format_qualtrics(answers).encode())
-    write_file(out / "key.csv", format_key(image for version in images for image in version).encode())
+    write_file(out / "key.csv", format_answer_key(image for version in images for image in version).encode())
     make_console(soft_wrap=True).print(
         f"{len(answers)} answers of {sum(chosen.participants)} simulated participants in {out}"
     )

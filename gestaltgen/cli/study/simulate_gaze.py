@@ -9,7 +9,7 @@ import typer
 
 from core.errors import ConfigError
 from gestaltgen.cli.console import make_console
-from studies.answers.key import read_key
+from studies.answers.key import read_answer_key
 from studies.gaze.areas import MOUTH, find_side, read_areas
 from studies.gaze.simulated_gaze import GazeEffects, simulate_gaze, write_tobii
 
@@ -48,6 +48,6 @@ def simulate(
     effects = GazeEffects(
         area=area, effect=effect, participant_slope_sd=participant_slope_sd, face_slope_sd=face_slope_sd
     )
-    samples = simulate_gaze(read_key(key), rectangles, participants, side, seed, effects)
+    samples = simulate_gaze(read_answer_key(key), rectangles, participants, side, seed, effects)
     write_tobii(out, samples)
     make_console(soft_wrap=True).print(f"{len(samples.x)} samples of {participants} simulated participants in {out}")

@@ -88,9 +88,8 @@ def train(
         # The landmarks are found anew, as they will be on photographs that are assessed.
         features, failures = extract(data, descriptor=describe, flat=flat, detect=True, cache=cache, progress=progress)
         cohort = read(failures=failures)
-    for problem in cohort.problems:
-        console.print(f"{problem.file}: {problem.reason}", markup=False)
-    for file, reason in list_unusable_terms(features):
+    left_out = [(one.file, one.reason) for one in cohort.problems]
+    for file, reason in (*left_out, *list_unusable_terms(features)):
         console.print(f"{file}: {reason}", markup=False)
     trained = [
         _try(console, name, lambda one: train_models(cohort, features, failures, one, settings, progress))

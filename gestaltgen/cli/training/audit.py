@@ -18,7 +18,7 @@ from core.precision import resolve_precision
 from faces.measures.training_people import TrainingPeople
 from gen.evaluation.audit.audit import AuditOptions, audit_generator, write_report
 from gen.evaluation.audit.card import CardSection
-from gen.evaluation.audit.report import NOTICE, describe_verdict
+from gen.evaluation.audit.report import NOTICE, AuditReport, describe_verdict
 from gen.evaluation.audit.tables import Rows, list_attacks, list_closeness, list_extraction
 from gen.evaluation.experiments import EVALUATION_SEED
 from gestaltgen.cli.console import make_console
@@ -193,6 +193,10 @@ def audit(
         write_sealed(generator, report.training_people, key)
     if section is not None:
         section.write(report)
+    _print_report(report, generator, out)
+
+
+def _print_report(report: AuditReport, generator: Path, out: Path) -> None:
     for rows in (list_attacks(report), list_closeness(report), list_extraction(report)):
         _console.print(_make_table(rows))
     for line in (

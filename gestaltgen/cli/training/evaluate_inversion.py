@@ -24,11 +24,12 @@ from faces.oracle import attribute_network as oracle_file
 from gen import checkpoint
 from gen.networks import Generator
 from gestaltgen.cli.console import make_console
-from gestaltgen.cli.options import PrecisionOption, load_discriminator_distance
+from gestaltgen.cli.options import PrecisionOption, load_discriminator_distance, set_threads
 from gestaltgen.cli.progress import ConsoleProgress
 from inversion import inverter_file
 from inversion.evaluation import (
     NOTICE,
+    HeldOutFaces,
     Invert,
     MethodFigures,
     MethodResult,
@@ -41,6 +42,7 @@ from inversion.evaluation import (
 from inversion.inverter import Inverter
 from inversion.methods import PROJECTION_STEPS, TUNING_STEPS, InversionMethod, Method
 from inversion.quality import FLOORS, Judge, QualityLimits, read_tuning_limits
+from inversion.similarity import Perceptual
 
 _console = make_console()
 _progress = ConsoleProgress(_console)
@@ -90,8 +92,7 @@ def evaluate_inversion(
     Likeness is L2, MS-SSIM, the distance of the discriminator's features and the cosine of dlib's descriptors. The
     oracle reads from phantoms whether condition, age group and smile are kept. Optimisation always computes in float32.
     """
-    if threads is not None:
-        torch.set_num_threads(threads)
+    set_threads(threads)
     source = generator or shipped.default()
     net = checkpoint.load_generator(source).requires_grad_(False)
     perceptual = load_discriminator_distance(discriminator, source, net)
@@ -101,9 +102,7 @@ def evaluate_inversion(
     held_out = load_held_out(data, count, net.config.resolution)
     faces, about = held_out.faces, held_out.description
     oracle = oracle_file.load(shipped.oracle())[0] if held_out.phantoms else None
-    look = FaceDescriber(FaceDetector()).look if described else None
-    floors, judges = (None, None) if held_out.phantoms else (FLOORS, Judges())
-    judge = Judge(perceptual, look, limits, floors, None if judges is None else judges.read)
+    judge = _make_judge(held_out, perceptual, limits, describe=described > 0)
 
     def measure_methods(methods: Mapping[str, Invert], faces: torch.Tensor) -> Iterator[MethodResult]:
         for name, invert in methods.items():
@@ -138,6 +137,15 @@ def evaluate_inversion(
             _store_limits(inverter, trained, last, about)
         _console.print(f"limits of {last.figures.name} on {about} are stored in {inverter or source}", soft_wrap=True)
     _console.print(f"report in {out}. {NOTICE}", soft_wrap=True)
+
+
+def _make_judge(
+    held_out: HeldOutFaces, perceptual: Perceptual | None, limits: QualityLimits | None, *, describe: bool
+) -> Judge:
+    """Make the judge of the faces; floors and independent judges are for photographs alone."""
+    look = FaceDescriber(FaceDetector()).look if describe else None
+    floors, judges = (None, None) if held_out.phantoms else (FLOORS, Judges())
+    return Judge(perceptual, look, limits, floors, None if judges is None else judges.read)
 
 
 def _store_tuning_limits(generator: Path, net: Generator, measured: MethodResult) -> None:

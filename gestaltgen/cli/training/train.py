@@ -164,22 +164,7 @@ def train(
     Ctrl-C and SIGTERM stop the run within 20 seconds; a snapshot is saved if the current step ends in this time.
     """
     keep_freed_memory()
-    options = TrainingOptions(
-        data=data,
-        out=out,
-        preset=networks.preset,
-        run=saving.settings(),
-        sampling=images.sampling,
-        size=images.size,
-        exclude=images.exclude,
-        balance=images.balance,
-        generator=networks.from_,
-        discriminator=networks.discriminator_from,
-        settings=read_set_option(networks.set_ or []),
-        precision=networks.precision,
-        seed=networks.seed,
-        condition_loss=None if networks.condition_loss is None else open_condition_loss(networks.condition_loss),
-    )
+    options = _collect_options(data, out, images, networks, saving)
     device = execution.apply()
     with processes_of_torchrun(device) as processes:
         screen = TrainingScreen(make_console(quiet=not processes.first, soft_wrap=True))
@@ -209,3 +194,24 @@ def train(
         screen.say(f"stopped by {stop.signal.name} after {run.trainer.images_seen} images; the same command goes on")
         raise typer.Exit(128 + stop.signal)
     screen.say(f"done: {run.folder.generator}")
+
+
+def _collect_options(
+    data: Path, out: Path, images: DataOptions, networks: NetworkOptions, saving: SavingOptions
+) -> TrainingOptions:
+    return TrainingOptions(
+        data=data,
+        out=out,
+        preset=networks.preset,
+        run=saving.settings(),
+        sampling=images.sampling,
+        size=images.size,
+        exclude=images.exclude,
+        balance=images.balance,
+        generator=networks.from_,
+        discriminator=networks.discriminator_from,
+        settings=read_set_option(networks.set_ or []),
+        precision=networks.precision,
+        seed=networks.seed,
+        condition_loss=None if networks.condition_loss is None else open_condition_loss(networks.condition_loss),
+    )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from api.image_sets import sheets
-from api.image_sets.sheets import draw_sheet, print_sheet
+from api.image_sets.sheets import SheetContent, draw_sheet, print_sheet
 from api.image_sets.storage import Line
 from api.provenance.claims import sheet_notice
 from faces.images import Pixels
@@ -42,8 +42,12 @@ def number_lines(lines: Sequence[Line]) -> list[Line]:
     return [{**line, "index": index} for index, line in enumerate(lines)]
 
 
+def make_content(lines: Sequence[Line]) -> SheetContent:
+    return SheetContent("00ff", number_lines(lines), CONDITIONS, read, title="t", notice="n")
+
+
 def draw(lines: list[Line]) -> None:
-    draw_sheet(number_lines(lines), CONDITIONS, read, title="t", notice="n", set_id="00ff")
+    draw_sheet(make_content(lines))
 
 
 def test_ages_are_columns_and_conditions_share_the_rows(drawn: dict[str, Any]) -> None:
@@ -106,12 +110,7 @@ def test_a_large_set_is_printed_on_at_most_twenty_pages(monkeypatch: pytest.Monk
 def print_lines(lines: Sequence[Line], columns: int | None) -> None:
     print_sheet(
         io.BytesIO(),
-        number_lines(lines),
-        CONDITIONS,
-        read,
-        title="t",
-        notice="n",
-        set_id="00ff",
+        make_content(lines),
         weights_sha256="ff",
         software="s",
         paper="slide",

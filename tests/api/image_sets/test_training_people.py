@@ -27,7 +27,7 @@ from gestaltgen.cli.main import app
 from gestaltgen_client import Client, ServiceError
 from tests.api.serving import serving
 
-ASKED = {"kind": "unrelated", "conditions": ["WS"], "ages": ["child"], "count": 3, "truncation": 1.0}
+ASKED: dict[str, Any] = {"kind": "unrelated", "conditions": ["WS"], "ages": ["child"], "count": 3, "truncation": 1.0}
 HELD_BACK = 1
 """Place of the person, in a set without protection, who is taken for one of the training data."""
 

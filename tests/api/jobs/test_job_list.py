@@ -25,7 +25,7 @@ from tests.api.processes import process
 from tests.api.serving import caller, serving
 from tests.api.stores import files_in
 
-PROGRESSION = {"kind": "age_progression", "conditions": ["WS", "other"], "count": 32}
+PROGRESSION: dict[str, Any] = {"kind": "age_progression", "conditions": ["WS", "other"], "count": 32}
 IMAGES = 320
 """In two shares, of 256 and of 64 images."""
 
@@ -381,7 +381,7 @@ def test_a_small_set_that_is_waited_for_needs_no_job(tmp_path: Path) -> None:
 
 
 def test_a_set_is_the_same_with_a_job_and_without(tmp_path: Path) -> None:
-    body = {"kind": "age_progression", "conditions": ["WS"], "count": 6}
+    body: dict[str, Any] = {"kind": "age_progression", "conditions": ["WS"], "count": 6}
     with service(tmp_path / "a", FakeModel()) as client:
         at_once = client.create(**body, wait_s=60)
     with service(tmp_path / "b", FakeModel()) as client:
@@ -416,7 +416,7 @@ def test_a_wait_that_is_too_short_ends_in_a_job_that_ends_well(tmp_path: Path) -
 
 def test_a_small_set_that_fails_while_somebody_waits_can_be_asked_for_again(tmp_path: Path) -> None:
     model = FakeModel()
-    body = {"kind": "age_progression", "conditions": ["WS"], "count": 2}
+    body: dict[str, Any] = {"kind": "age_progression", "conditions": ["WS"], "count": 2}
     with service(tmp_path, model) as client, httpx.Client(base_url=client.url("")) as http:
         model.broken = True
         assert http.post("/v1/image-sets", json=body, headers={"Prefer": "wait=5"}).status_code == 500

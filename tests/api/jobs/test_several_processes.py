@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -19,7 +20,7 @@ from tests.api.postgres import Server, running_server
 from tests.api.processes import process
 from tests.api.stores import bucket_url
 
-ASKED = {"kind": "age_progression", "conditions": ["WS", "other"], "count": 64}
+ASKED: dict[str, Any] = {"kind": "age_progression", "conditions": ["WS", "other"], "count": 64}
 IMAGES = 640
 
 

@@ -122,7 +122,7 @@ def test_every_kind_comes_over_http(client: Client, fields: dict[str, Any], soft
 
 
 def test_a_served_image_is_the_rendered_one(client: Client, model: GeneratorModel) -> None:
-    fields = {"kind": "age_progression", "conditions": ["WS"], "count": 20, "precision": "float32"}
+    fields: dict[str, Any] = {"kind": "age_progression", "conditions": ["WS"], "count": 20, "precision": "float32"}
     items = list(client.create(**fields).wait(timeout_s=60))
     plan = model.plan(fields, 1000)
     assert items[0].row["person"] == plan.rows[0].to_json()["person"]

@@ -11,6 +11,7 @@ import pytest
 from core.errors import ConfigError
 from faces.detect import FaceDetector
 from faces.images import Pixels
+from faces.measures import descriptors
 from faces.measures.descriptor_process import DescriptorProcess
 from faces.measures.descriptors import FaceDescriber, count_faces, enlarge, find_landmarks
 from faces.shipped_models import DESCRIPTOR, find_model
@@ -62,14 +63,21 @@ def test_a_process_of_its_own_gives_the_same_descriptor(
     np.testing.assert_array_equal(describer(pictures), expected)
 
 
-def test_a_describer_outlives_its_process(detector: FaceDetector, astronaut: Pixels, tmp_path: Path) -> None:
+def test_a_describer_outlives_its_process(
+    detector: FaceDetector, astronaut: Pixels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processes: list[DescriptorProcess] = []
+
+    def start(path: Path) -> DescriptorProcess:
+        processes.append(DescriptorProcess(path))
+        return processes[-1]
+
+    monkeypatch.setattr(descriptors, "DescriptorProcess", start)
     model = tmp_path / "network.dat"
     model.symlink_to(find_model(DESCRIPTOR))
     describer, pictures = FaceDescriber(detector, model, apart=True), astronaut[None, :256, 96:352]
     expected = describer(pictures)
-    process = describer._network._network
-    assert isinstance(process, DescriptorProcess)
-    os.kill(process.pid, signal.SIGKILL)
+    os.kill(processes[-1].pid, signal.SIGKILL)
     with pytest.raises(RuntimeError, match="ended"):
         describer(pictures)
     np.testing.assert_array_equal(describer(pictures), expected)

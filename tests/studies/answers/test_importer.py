@@ -25,7 +25,7 @@ from studies.answers.exclusions import (
     ExclusionRules,
 )
 from studies.answers.importer import ImportedAnswers, ReadingRules, import_answers
-from studies.answers.key import KeyImage, read_key
+from studies.answers.key import KeyImage, read_answer_key
 from studies.answers.plain_csv import ColumnMap
 from studies.answers.wide_csv import read_question_columns
 
@@ -303,7 +303,7 @@ def test_keys_of_survey_packs_are_read(tmp_path: Path) -> None:
     (tmp_path / "key" / "answers.csv").write_text(
         "version,order,file,photograph,source,group,edited,smile\nA,1,0a1b2c3d.png,anna,anna.jpg,WS,True,0.8\n"
     )
-    image = read_key(tmp_path)["A_0a1b2c3d"]
+    image = read_answer_key(tmp_path)["A_0a1b2c3d"]
     assert (image.face, image.condition, image.variant, image.smile) == ("anna", "WS", "edited", 0.8)
 
 
@@ -321,4 +321,4 @@ def test_keys_of_survey_packs_are_read(tmp_path: Path) -> None:
 def test_keys_of_other_forms_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "key.csv").write_text(text)
     with pytest.raises(DatasetError):
-        read_key(tmp_path)
+        read_answer_key(tmp_path)

@@ -19,7 +19,7 @@ from PIL import Image
 from core.errors import ConfigError, DatasetError
 from studies.answers.exclusions import ExclusionRules
 from studies.answers.importer import ReadingRules, import_answers
-from studies.answers.key import read_key
+from studies.answers.key import read_answer_key
 from studies.answers.wide_csv import read_question_columns
 from studies.packs import study_folder
 from studies.packs.designs import Study, Survey, design_samples, design_versions
@@ -56,7 +56,7 @@ def files_of(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def test_the_key_is_read_back_and_nothing_else_tells_the_truth(study: Study, folder: Path) -> None:
-    key = read_key(folder)
+    key = read_answer_key(folder)
     assert {code: image.options for code, image in key.items()} == dict.fromkeys(key, OPTIONS)
     for picture in study.pictures:
         assert key[picture.code].condition == picture.key.condition
@@ -132,7 +132,7 @@ def test_exports_of_redcap_name_participants_by_their_code(folder: Path, tmp_pat
     path.write_text(f"record_id,participant,list,{first['column']},images_complete\n1,P007,1,2,2\n")
     questions = read_question_columns(folder / "redcap" / "columns.csv")
     reading = ReadingRules(questions=questions, labels={"2": OPTIONS[1]})
-    imported = import_answers([path], read_key(folder), ExclusionRules(images=1), reading)
+    imported = import_answers([path], read_answer_key(folder), ExclusionRules(images=1), reading)
     assert [(one.participant, one.image, one.answer) for one in imported.answers] == [
         ("P007", first["image"], OPTIONS[1])
     ]
@@ -166,7 +166,7 @@ def test_the_script_of_psychopy_asks_about_each_image_and_its_answers_are_import
     results = folder / "psychopy" / "data" / "P001.csv"
     pictures = study.presentations[0].pictures
     assert [Path(name).stem for name in dict.fromkeys(shown)] == [picture.code for picture in pictures]
-    imported = import_answers([results], read_key(folder))
+    imported = import_answers([results], read_answer_key(folder))
     assert [answer.image for answer in imported.answers] == [picture.code for picture in pictures]
     assert {answer.answer for answer in imported.answers} == {OPTIONS[1]}
     assert {(answer.confidence, answer.seconds, answer.participant) for answer in imported.answers} == {
@@ -297,5 +297,5 @@ def test_samples_have_a_list_for_each_participant(tmp_path: Path) -> None:
     assert {path.stem for path in (out / "qualtrics").iterdir()} == {one.participant for one in study.presentations}
     assert "confidence" not in (out / "qualtrics" / "P001.txt").read_text()
     assert {path.name for path in (out / "sheets").iterdir()} == {"all.pdf"}
-    assert {image.age_group for image in read_key(out).values()} >= {"infant", "child"}
+    assert {image.age_group for image in read_answer_key(out).values()} >= {"infant", "child"}
     assert not np.any([b"secret" in data for name, data in files_of(out) if not name.startswith("key/")])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import DatasetError
-from studies.answers.key import read_key
+from studies.answers.key import read_answer_key
 from studies.packs.pictures import read_pixels
 from studies.packs.survey_packs import is_survey_pack, read_survey_pack
 from tests.studies.packs.small_packs import draw_picture, pack_files, write_files
@@ -16,7 +16,7 @@ def test_a_folder_and_a_zip_are_read_alike_and_codes_are_those_of_the_packs_key(
     assert is_survey_pack(archive)
     pack, again = read_survey_pack(folder), read_survey_pack(archive)
     assert pack.pictures == again.pictures
-    assert {picture.code: picture.key for picture in pack.pictures} == read_key(folder)
+    assert {picture.code: picture.key for picture in pack.pictures} == read_answer_key(folder)
     first = pack.pictures[0]
     assert (first.key.face, first.key.condition, first.key.variant) == ("secret0", "WS", "reconstructed")
     assert first.areas["mouth"] == (2, 3, 9, 11)

@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import DatasetError
 from studies.answers.importer import import_answers
-from studies.answers.key import KeyImage, format_key, read_key
+from studies.answers.key import KeyImage, format_answer_key, read_answer_key
 from studies.plan.key_design import describe_key
 from studies.plan.simulate import Effects, draw_images, simulate_answers
 from studies.plan.simulated_export import format_qualtrics
@@ -21,8 +21,8 @@ def test_an_export_is_imported_as_the_answers_that_were_simulated(tmp_path: Path
     images = draw_images(small, np.random.default_rng(1))
     answers = simulate_answers(small, Effects(), 1, images)
     (tmp_path / "export.csv").write_text(format_qualtrics(answers), encoding="utf-8")
-    (tmp_path / "key.csv").write_text(format_key(image for row in images for image in row), encoding="utf-8")
-    imported = import_answers([tmp_path / "export.csv"], read_key(tmp_path))
+    (tmp_path / "key.csv").write_text(format_answer_key(image for row in images for image in row), encoding="utf-8")
+    imported = import_answers([tmp_path / "export.csv"], read_answer_key(tmp_path))
     assert not imported.left_out
     assert {*imported.answers} == {*answers}
 

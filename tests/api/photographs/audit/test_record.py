@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from sqlalchemy import Engine, event
 from sqlalchemy.exc import DBAPIError
 
 from api.access.api_keys import SERVICE
@@ -232,31 +233,34 @@ def test_entries_are_found_by_photograph_and_time(tmp_path: Path) -> None:
 # Several writers
 
 
-def test_many_threads_make_one_chain_and_share_the_wait_for_the_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    audit, transactions = Audit.open(Database.at(tmp_path)), []
-    write = audit._write_all
+def test_many_threads_make_one_chain_and_share_the_wait_for_the_disk(tmp_path: Path) -> None:
+    audit = Audit.open(Database.at(tmp_path))
+    appending: set[int] = set()
+    transactions: list[int] = []
 
-    def slowly(together: Any) -> None:
-        deadline = time.monotonic() + 30
-        while not transactions and len(together) + len(audit._waiting) < 8:  # meanwhile the other threads come
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        transactions.append(len(together))
-        write(together)
-
-    monkeypatch.setattr(audit, "_write_all", slowly)
+    def hold_first(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if statement.startswith("INSERT INTO audit"):
+            deadline = time.monotonic() + 30
+            while not transactions and len(appending) < 8:  # meanwhile the other threads come
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            if not transactions:
+                time.sleep(0.2)  # until they wait
+            transactions.append(len(parameters))
 
     def append(n: int) -> None:
+        appending.add(n)
         audit.record(ALICE, "GET", {f"a{n}": PURPOSE, f"b{n}": PURPOSE}, "done")
         assert f"b{n}" in audit.purposes([f"b{n}"])  # it is there on return
 
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(append, range(64)))
-    assert audit.verify().seq == 128
-    assert sum(transactions) == 64
-    assert sum(transactions[:2]) >= 8
+    event.listen(Engine, "before_cursor_execute", hold_first)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(append, range(64)))
+    finally:
+        event.remove(Engine, "before_cursor_execute", hold_first)
+    assert audit.verify().seq == sum(transactions) == 128
+    assert len(transactions) < 64
     photos = [entry.photo for entry in audit.entries()]
     assert all(photos[photos.index(f"a{n}") + 1] == f"b{n}" for n in range(64))
 

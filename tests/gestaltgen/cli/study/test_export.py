@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 from gestaltgen.cli.main import app
 from gestaltgen.cli.study.export import ToolName
-from studies.answers.key import read_key
+from studies.answers.key import read_answer_key
 from studies.packs.study_folder import TOOLS
 from tests.studies.packs.small_packs import dataset_files, pack_files, write_files
 
@@ -20,7 +20,7 @@ def run(*arguments: object, code: int = 0) -> str:
 def test_a_pack_is_exported_for_the_tools_that_are_named(tmp_path: Path) -> None:
     pack, folder = (write_files(tmp_path / name, pack_files()) for name in ("pack.zip", "pack"))
     (tmp_path / "urls.csv").write_text(
-        "image,url\n" + "".join(f"{code},https://example.org/{code[::-1]}\n" for code in read_key(folder))
+        "image,url\n" + "".join(f"{code},https://example.org/{code[::-1]}\n" for code in read_answer_key(folder))
     )
     options = ("--tool", "qualtrics", "--participants", 4, "--images", tmp_path / "urls.csv", "--no-confidence")
     out = tmp_path / "study"
@@ -31,7 +31,7 @@ def test_a_pack_is_exported_for_the_tools_that_are_named(tmp_path: Path) -> None
     assert {path.name for path in out.iterdir()} == {
         *("README.md", "orders.csv", "areas.csv", "images", "qualtrics", "key"),
     }
-    assert {image.options for image in read_key(out).values()} == {("Noonan", "WS", "unaffected")}
+    assert {image.options for image in read_answer_key(out).values()} == {("Noonan", "WS", "unaffected")}
     run(pack, "--out", out, code=1)
 
 

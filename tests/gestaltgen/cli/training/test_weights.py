@@ -134,7 +134,7 @@ def test_import_can_be_told_what_weights_were_trained_on(tmp_path: Path) -> None
 
 def test_the_help_gives_examples() -> None:
     text = " ".join(run("import", "--help").output.replace("│", " ").split())
-    for words in ("Nothing in the file is run", "--licence", "no commercial use"):
+    for words in ("No code in the file is run", "--licence", "no commercial use"):
         assert words in text
 
 
