@@ -23,7 +23,7 @@ from api.operations.state_folder import check_layout
 from api.photographs.assessments.cohort import Cohort
 from api.photographs.assessments.store import Assessments
 from api.photographs.audit.entries import redact_purpose
-from api.photographs.audit.record import Audit
+from api.photographs.audit.record import AuditRecord
 from api.photographs.edits import Edits
 from api.photographs.erasure import Eraser
 from api.photographs.explanations.store import Explanations
@@ -52,7 +52,7 @@ class Stores:
     free_space: FreeSpace
     store: ImageSetStore
     registry: Registry
-    audit: Audit
+    audit: AuditRecord
     api_keys: ApiKeys
     keys: IdempotencyKeys
     ownership: Ownership
@@ -102,7 +102,7 @@ def open_stores(settings: Settings, metrics: Metrics, opened: ExitStack) -> Stor
     opened.callback(database.close)
     check_layout(settings.state)
     files, engine = open_files(settings.storage, settings.state), database.engine
-    audit = Audit.open(database)
+    audit = AuditRecord.open(database)
     opened.callback(audit.close)
     secret = load_or_create_secret(database)
     sealed = SealedFiles(files, SubjectKeys.open(database, settings.server_keys))

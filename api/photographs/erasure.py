@@ -21,7 +21,7 @@ from api.operations.receipts import Receipts
 from api.operations.state_folder import EXPLANATIONS
 from api.photographs.assessments.cohort import Cohort
 from api.photographs.assessments.store import Assessments
-from api.photographs.audit.record import Audit
+from api.photographs.audit.record import AuditRecord
 from api.photographs.edits import Edits, FaceStore
 from api.photographs.explanations.store import Explanations
 from api.photographs.records import (
@@ -88,7 +88,7 @@ class Eraser:
         cohort: Cohort,
         survey_packs: SurveyPacks,
         *,
-        audit: Audit,
+        audit: AuditRecord,
         receipts: Receipts,
         forget_jobs: Callable[[str], None],
         ownership: Ownership,

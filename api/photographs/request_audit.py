@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access.api_keys import Caller
 from api.photographs.audit.entries import Outcome, Purpose
-from api.photographs.audit.record import Audit
+from api.photographs.audit.record import AuditRecord
 from api.problem_types import ProblemType
 from api.problems import Problem
 from core.errors import AuditError
@@ -31,9 +31,9 @@ class RequestAudit:
 
     def __init__(self) -> None:
         self.photos: dict[str, Purpose] = {}
-        self._subject: tuple[Audit, Caller, str] | None = None
+        self._subject: tuple[AuditRecord, Caller, str] | None = None
 
-    def follow(self, audit: Audit, caller: Caller, action: str) -> None:
+    def follow(self, audit: AuditRecord, caller: Caller, action: str) -> None:
         """Set the caller and the action that are recorded."""
         self._subject = audit, caller, action
 

@@ -12,7 +12,7 @@ from api.encryption.upload_file import SealedUploadFile
 from api.operations.database import Database
 from api.operations.file_stores import Files
 from api.photographs.audit.entries import Purpose
-from api.photographs.audit.record import Audit
+from api.photographs.audit.record import AuditRecord
 from api.photographs.records import PHOTOS, Json, Photograph, delete_rows, find_row, insert_row, update_row
 
 _IDS_IN_A_QUERY: Final = 500
@@ -29,7 +29,7 @@ class Photographs:
     """
 
     def __init__(
-        self, files: Files, database: Database, audit: Audit, redact_purpose: Callable[[str], Purpose]
+        self, files: Files, database: Database, audit: AuditRecord, redact_purpose: Callable[[str], Purpose]
     ) -> None:
         self.files = files
         self._database = database

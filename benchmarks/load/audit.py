@@ -18,7 +18,7 @@ from rich.table import Table
 from api.access.api_keys import Caller
 from api.operations.database import Database
 from api.photographs.audit.entries import Purpose
-from api.photographs.audit.record import Audit
+from api.photographs.audit.record import AuditRecord
 from api.photographs.records import new_id
 from benchmarks.load.serving import make_scratch_folder
 
@@ -38,7 +38,7 @@ def main(
     """Measure how fast the record of accesses grows, and how long its verification takes."""
     table = Table("what", "measured", box=None, pad_edge=False)
     with make_scratch_folder() as folder:
-        audit = Audit.open(Database.at(folder))
+        audit = AuditRecord.open(Database.at(folder))
         for threads in (1, 16):
             each_s, rate = time_appends(audit, flushed // 2, threads)
             table.add_row(
@@ -52,7 +52,7 @@ def main(
         rest = entries - flushed
         table.add_row(f"appended {_AT_ONCE:,} at a time", f"{rest / (time.perf_counter() - began):,.0f} a second")
         began = time.perf_counter()
-        Audit.open(Database.at(folder)).close()
+        AuditRecord.open(Database.at(folder)).close()
         table.add_row("the look at the start", f"{1000 * (time.perf_counter() - began):.1f} ms")
         began = time.perf_counter()
         head = audit.verify()
@@ -64,7 +64,7 @@ def main(
     Console(highlight=False).print(table)
 
 
-def time_appends(audit: Audit, entries: int, threads: int) -> tuple[float, float]:
+def time_appends(audit: AuditRecord, entries: int, threads: int) -> tuple[float, float]:
     """Measure the seconds for which an entry keeps its thread, and the entries a second of several threads."""
 
     def append(_: int) -> float:

@@ -158,7 +158,7 @@ def oracle_line(report: GeneratorReport) -> str:
     )
 
 
-def verdicts(report: GeneratorReport) -> list[dict[str, Any]]:
+def check_targets(report: GeneratorReport) -> list[dict[str, Any]]:
     """Compare every target with its value; `met` is None if nothing was measured."""
     found = []
     for target in TARGETS:
@@ -184,7 +184,7 @@ def to_json(report: GeneratorReport) -> str:
         "version": 1,
         "notice": NOTICE,
         "about": report.about,
-        "targets": verdicts(report),
+        "targets": check_targets(report),
         "left_out": report.left_out,
         "cells": report.cells,
         "age_groups": report.steps,

@@ -1,7 +1,7 @@
 """Checks of the chain of hashes: every change, gap and swap of entries shows, and is told apart.
 
 Anybody with a copy can check the chain; no secret is needed, and none protects it: who can rewrite the whole record can
-rebuild the chain. A head that was noted elsewhere (`Audit.head`) reveals that too.
+rebuild the chain. A head that was noted elsewhere (`AuditRecord.head`) reveals that too.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION audit_append_only();
 """
 
 
-class Audit:
+class AuditRecord:
     """The audit record, which is never pruned: `audit.sqlite` in the state folder, or a table in PostgreSQL.
 
     Several threads and processes may append; the database's write lock keeps one chain. Threads that append at the same
@@ -283,7 +283,7 @@ class _PendingEntries:
 
 
 @contextmanager
-def _close_on_error(audit: Audit) -> Iterator[None]:
+def _close_on_error(audit: AuditRecord) -> Iterator[None]:
     try:
         yield
     except BaseException:

@@ -16,7 +16,7 @@ from api.encryption.key_store import load_or_create_secret
 from api.operations.database import Database
 from api.operations.state_folder import SECRET
 from api.photographs.audit.entries import OUTCOMES, Head, Outcome, Purpose, redact_purpose
-from api.photographs.audit.record import Audit
+from api.photographs.audit.record import AuditRecord
 from api.settings import Settings
 from core.errors import ConfigError
 from gestaltgen.cli.console import make_console
@@ -125,7 +125,7 @@ def _parse_purpose(database: Database, text: str) -> Purpose:
 
 
 @contextmanager
-def _open_record(state: Path | None) -> Iterator[tuple[Database, Audit]]:
+def _open_record(state: Path | None) -> Iterator[tuple[Database, AuditRecord]]:
     """Open the database of the service and its record, and close both at the end of the block."""
-    with closing(Database.at(*locate_service(state))) as database, closing(Audit.find(database)) as audit:
+    with closing(Database.at(*locate_service(state))) as database, closing(AuditRecord.find(database)) as audit:
         yield database, audit

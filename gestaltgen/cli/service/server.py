@@ -24,7 +24,7 @@ from api.models.pool import Models
 from api.operations import logs
 from api.operations.database import Database
 from api.operations.file_stores import open_files
-from api.photographs.audit.record import Audit
+from api.photographs.audit.record import AuditRecord
 from api.photographs.decoding import describe_confinement
 from api.provenance.content_credentials import open_credentials
 from api.resources import reserve_state_folder
@@ -121,7 +121,7 @@ def _check_records(settings: Settings) -> None:
     """Open the records that the service opens, so that errors are reported before it starts."""
     database = Database.open(settings.state, settings.database_url)
     try:
-        Audit.open(database).close()
+        AuditRecord.open(database).close()
         SubjectKeys.open(database, settings.server_keys)
     finally:
         database.close()

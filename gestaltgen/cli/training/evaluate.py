@@ -19,7 +19,7 @@ from gen.evaluation.evaluation import (
     write_report,
 )
 from gen.evaluation.experiments import EVALUATION_SEED
-from gen.evaluation.report import NOTICE, GeneratorReport, oracle_line, verdicts
+from gen.evaluation.report import NOTICE, GeneratorReport, check_targets, oracle_line
 from gestaltgen.cli.console import make_console
 from gestaltgen.cli.option_groups import expand_options
 from gestaltgen.cli.options import PrecisionOption, ThreadsOption, set_threads
@@ -201,8 +201,8 @@ def _show(out: Path, report: GeneratorReport) -> None:
         _print_line(f"images of {ours} px against data of {side} px: distances count the difference in sharpness too")
     for name, reason in report.left_out.items():
         _print_line(f"not measured: {name}: {reason}")
-    held = [verdict for verdict in verdicts(report) if verdict["met"] is not None]
-    _print_line(f"{sum(verdict['met'] for verdict in held)} of {len(held)} targets met; report in {out}")
+    held = [target for target in check_targets(report) if target["met"] is not None]
+    _print_line(f"{sum(target['met'] for target in held)} of {len(held)} targets met; report in {out}")
     _print_line(NOTICE)
 
 

@@ -18,7 +18,7 @@ from api.image_sets.file_cache import FileCache
 from api.operations.clock import lead_s, now, now_ms
 from api.operations.database import Database
 from api.photographs.audit.entries import Purpose
-from api.photographs.audit.record import Audit
+from api.photographs.audit.record import AuditRecord
 from tests.api.machine_clock import HOURS, MachineClock
 from tests.api.photographs.test_erasure import left, open_process, send
 
@@ -113,7 +113,7 @@ class ShownTime(datetime):
 def test_the_audit_record_keeps_its_order(tmp_path: Path, clock: MachineClock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.photographs.audit.record.datetime", ShownTime)
     with closing(Database.open(tmp_path)) as database:
-        audit = Audit.open(database)
+        audit = AuditRecord.open(database)
         for action, set_s in (("first", 0), ("second", -5 * HOURS), ("third", 5 * HOURS)):
             clock.set_s = set_s
             audit.record(SERVICE, action, {"photo": Purpose("research")}, "done")

@@ -28,7 +28,7 @@ from api.operations.receipts import Receipts
 from api.photographs.assessments.cohort import Cohort
 from api.photographs.assessments.store import Assessments
 from api.photographs.audit.entries import redact_purpose
-from api.photographs.audit.record import Audit
+from api.photographs.audit.record import AuditRecord
 from api.photographs.edits import Edits
 from api.photographs.erasure import Eraser
 from api.photographs.explanations.store import Explanations
@@ -83,7 +83,11 @@ def processes(url: str, tmp_path: Path) -> Iterator[tuple[Process, Process]]:
 
 def open_process(database: Database, url: str | None) -> Process:
     files = SealedFiles(open_files(url, database.state), SubjectKeys.open(database))
-    purpose, audit, engine = partial(redact_purpose, named=(), secret=b"secret"), Audit.open(database), database.engine
+    purpose, audit, engine = (
+        partial(redact_purpose, named=(), secret=b"secret"),
+        AuditRecord.open(database),
+        database.engine,
+    )
     photographs, packs = Photographs(files, database, audit, purpose), SurveyPacks(files, engine)
     edits = Edits(files, engine)
     eraser = Eraser(

@@ -13,7 +13,7 @@ import pytest
 from api.access.api_keys import Caller
 from api.operations.database import Database
 from api.photographs.audit.entries import Head, Purpose
-from api.photographs.audit.record import Audit
+from api.photographs.audit.record import AuditRecord
 from api.photographs.erasure import ERASE_ORIGINAL, ERASE_PACK, ERASE_PHOTO
 from api.photographs.storage import Photographs
 from api.problem_types import ProblemType
@@ -469,4 +469,4 @@ def test_the_record_outlives_the_service(lab: Lab, photo: str) -> None:
     lab.service.eraser.erase_expired()
     assert list(lab.service.audit.entries())[: len(before)] == before
     assert isinstance(lab.service.photographs, Photographs)
-    assert Audit.open(Database.at(lab.state)).verify().seq >= len(before)
+    assert AuditRecord.open(Database.at(lab.state)).verify().seq >= len(before)

@@ -13,15 +13,15 @@ from sqlalchemy import Connection
 from api.access.api_keys import Caller
 from api.operations.database import Database
 from api.photographs.audit.entries import Entry, Purpose
-from api.photographs.audit.record import Audit, open_engine
+from api.photographs.audit.record import AuditRecord, open_engine
 
 ALICE: Final = Caller("alice", "0123abcd", frozenset())
 PURPOSE: Final = Purpose("research")
 
 
-def append_entries(state: Path, entries: int) -> Audit:
+def append_entries(state: Path, entries: int) -> AuditRecord:
     """A record with entries of photographs p1, p2, ..."""
-    audit = Audit.open(Database.at(state))
+    audit = AuditRecord.open(Database.at(state))
     for n in range(1, entries + 1):
         audit.record(ALICE, "GET /v1/photos/{photo_id}", {f"p{n}": PURPOSE}, "done")
     return audit

@@ -24,7 +24,7 @@ from api.app import create_app
 from api.operations.database import Database
 from api.photographs.audit.chain import AuditFault, BrokenAuditError
 from api.photographs.audit.entries import GENESIS, Entry, Head, Purpose, redact_purpose
-from api.photographs.audit.record import Audit, open_engine
+from api.photographs.audit.record import AuditRecord, open_engine
 from api.photographs.erasure import ERASE_PHOTO
 from api.settings import Settings
 from core.errors import AuditError, ConfigError
@@ -68,7 +68,7 @@ def test_whatever_is_in_an_entry_it_is_hashed_as_json() -> None:
 
 
 def test_an_empty_record_is_whole(tmp_path: Path) -> None:
-    audit = Audit.open(Database.at(tmp_path))
+    audit = AuditRecord.open(Database.at(tmp_path))
     assert audit.verify(Head(0, GENESIS)) == audit.head() == Head(0, GENESIS)
     audit.record(ALICE, "nothing", {}, "done")
     assert list(audit.entries()) == []
@@ -234,7 +234,7 @@ def test_entries_are_found_by_photograph_and_time(tmp_path: Path) -> None:
 
 
 def test_many_threads_make_one_chain_and_share_the_wait_for_the_disk(tmp_path: Path) -> None:
-    audit = Audit.open(Database.at(tmp_path))
+    audit = AuditRecord.open(Database.at(tmp_path))
     appending: set[int] = set()
     transactions: list[int] = []
 
@@ -272,10 +272,10 @@ def test_many_processes_make_one_chain(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from api.access.api_keys import Caller\n"
         "from api.photographs.audit.entries import Purpose\n"
-        "from api.photographs.audit.record import Audit\n"
+        "from api.photographs.audit.record import AuditRecord\n"
         "from api.operations.database import Database\n"
         "sys.stdin.read()\n"
-        "audit = Audit.open(Database.at(Path(sys.argv[1])))\n"
+        "audit = AuditRecord.open(Database.at(Path(sys.argv[1])))\n"
         "for n in range(int(sys.argv[3])):\n"
         "    audit.record(Caller(sys.argv[2], '-', frozenset()), 'GET', {f'p{n}': Purpose('x')}, 'done')\n"
     )
@@ -288,7 +288,7 @@ def test_many_processes_make_one_chain(tmp_path: Path) -> None:
         assert child.stdin is not None
         child.stdin.close()
     assert [child.wait() for child in children] == [0] * 2
-    audit = Audit.open(Database.at(state))
+    audit = AuditRecord.open(Database.at(state))
     assert audit.verify().seq == 2 * each
     owners = [entry.owner for entry in audit.entries()]
     assert {owner: owners.count(owner) for owner in set(owners)} == {f"owner-{n}": each for n in range(2)}
@@ -340,7 +340,7 @@ def test_a_service_does_not_start_on_a_record_whose_end_is_broken(tmp_path: Path
 @of_sqlite
 def test_a_record_that_is_not_there_is_not_made_by_reading(tmp_path: Path) -> None:
     with pytest.raises(AuditError):
-        Audit.find(Database.at(tmp_path))
+        AuditRecord.find(Database.at(tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -13,7 +13,7 @@ from api.access.api_keys import SERVICE, Caller
 from api.encryption.key_store import load_secret
 from api.operations.database import Database
 from api.photographs.audit.entries import GENESIS, Head, Purpose, redact_purpose
-from api.photographs.audit.record import Audit
+from api.photographs.audit.record import AuditRecord
 from api.settings import Settings
 from gestaltgen.cli import main
 
@@ -30,7 +30,7 @@ def audit(state: Path, *args: str) -> Result:
 def state(tmp_path: Path) -> Path:
     """A state folder with four entries."""
     free = redact_purpose(FREE, Settings().named_purposes, load_secret(tmp_path / "secret"))
-    record, get = Audit.open(Database.at(tmp_path)), "GET /v1/photos/{photo_id}/crop.png"
+    record, get = AuditRecord.open(Database.at(tmp_path)), "GET /v1/photos/{photo_id}/crop.png"
     record.record(LAB, get, {FIRST: Purpose("research")}, "done")
     record.record(Caller("other", "ffff0000", frozenset()), get, {SECOND: free}, "refused")
     record.record(SERVICE, "erase photograph", {FIRST: Purpose("research")}, "begun")
@@ -58,7 +58,7 @@ def test_a_whole_record_is_said_to_be(state: Path) -> None:
 
 
 def test_the_head_is_printed_alone(state: Path) -> None:
-    last = list(Audit.find(Database.at(state)).entries())[-1]
+    last = list(AuditRecord.find(Database.at(state)).entries())[-1]
     assert audit(state, "head").stdout == f"4:{last.hash}\n"
     assert Head.parse(head(state)) == Head(4, last.hash)
 
@@ -110,7 +110,7 @@ def test_without_a_record_nothing_is_made(tmp_path: Path, command: str) -> None:
 
 
 def test_an_empty_record_is_whole(tmp_path: Path) -> None:
-    Audit.open(Database.at(tmp_path))
+    AuditRecord.open(Database.at(tmp_path))
     assert head(tmp_path) == f"0:{GENESIS}"
     assert audit(tmp_path, "verify").stdout.startswith("0 entries")
     assert len(audit(tmp_path, "show").stdout.splitlines()) == 1
@@ -120,7 +120,7 @@ def test_the_record_is_shown_as_a_table_that_cuts_nothing(state: Path) -> None:
     titles, *rows = audit(state, "show").stdout.splitlines()
     assert titles.split("  ")[0] == "seq"
     assert len(rows) == 4
-    for row, entry in zip(rows, Audit.find(Database.at(state)).entries(), strict=True):
+    for row, entry in zip(rows, AuditRecord.find(Database.at(state)).entries(), strict=True):
         cells = [cell.strip() for cell in row.split("  ") if cell]
         who = f"{entry.owner} ({entry.key})"
         assert cells == [str(entry.seq), entry.at, entry.outcome, who, entry.photo, entry.purpose, entry.action]

@@ -10,7 +10,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from api.operations.database import Database
-from api.photographs.audit.record import Audit
+from api.photographs.audit.record import AuditRecord
 from gestaltgen.cli import main
 from tests.api.lab import WAIT, good, of_sqlite, open_lab, phantom
 
@@ -55,7 +55,7 @@ def test_a_service_goes_on_from_a_backup_that_was_taken_while_it_ran(tmp_path: P
         for photo in (erased, erased_later):
             assert lab.http.get(f"/v1/photos/{photo}", headers=headers).status_code == 404
         assert lab.http.get(f"/v1/image-sets/{made['id']}/manifest.jsonl", headers=headers).content == manifest
-    Audit.open(Database.at(copy)).verify()
+    AuditRecord.open(Database.at(copy)).verify()
 
 
 @pytest.mark.parametrize(

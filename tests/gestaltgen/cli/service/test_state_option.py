@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from api.operations.database import Database
-from api.photographs.audit.record import Audit
+from api.photographs.audit.record import AuditRecord
 from core.errors import GestaltError
 from gestaltgen.cli import main
 
@@ -52,7 +52,7 @@ def test_no_command_leaves_a_connection_open(tmp_path: Path, still_open: set[Con
     ):
         CliRunner().invoke(main.app, [*arguments, "--state", str(tmp_path)])
         assert not still_open, arguments
-    record = Audit.open(Database.at(tmp_path))
+    record = AuditRecord.open(Database.at(tmp_path))
     assert still_open
     record.close()
     for command in ("head", "verify", "show"):
@@ -70,5 +70,5 @@ def test_what_cannot_be_opened_is_closed(tmp_path: Path, still_open: set[Connect
     Database.at(tmp_path).engine.dispose()
     (tmp_path / "audit.sqlite").touch()
     with pytest.raises(GestaltError):
-        Audit.find(Database.at(tmp_path))
+        AuditRecord.find(Database.at(tmp_path))
     assert not still_open
