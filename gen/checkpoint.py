@@ -181,7 +181,7 @@ def load_arrays(path: str | Path) -> tuple[dict[str, npt.NDArray[np.float32]], G
     if wrong := [name for name, shape in expected.items() if name not in arrays or arrays[name].shape != shape]:
         got = arrays[wrong[0]].shape if wrong[0] in arrays else "missing"
         raise CheckpointError(f"{path}: {wrong[0]} is {got}; expected {expected[wrong[0]]}, as its configuration says")
-    return arrays, config
+    return {name: array.astype(np.float32, copy=False) for name, array in arrays.items()}, config
 
 
 def load_for_inference(path: str | Path, threads: int | None = None) -> InferenceGenerator:

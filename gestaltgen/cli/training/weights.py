@@ -204,6 +204,25 @@ def centre(
     _print_info(checkpoint.read_info(out))
 
 
+@app.command()
+def compact(
+    file: Annotated[Path, typer.Argument(help="Checkpoint of a network, of ours.")],
+    out: Annotated[Path, typer.Option(help="Checkpoint to write, a name ending in .safetensors; not yet there.")],
+) -> None:
+    """Store a network in float16, half as large.
+
+    Its values are rounded, so inverters, directions and inversions that were made with the original do not fit it:
+    make them anew. The network computes in float32 as before.
+    """
+    _check_new(out)
+    net = checkpoint.load(file).half()
+    if too_large := [name for name, value in net.state_dict().items() if not value.isfinite().all()]:
+        raise ConfigError(f"{file}: {too_large[0]} has values that float16 cannot hold; keep the checkpoint as it is")
+    checkpoint.save(out, net, **checkpoint.read_info(file).header)
+    _console.print(f"written: {out}")
+    _print_info(checkpoint.read_info(out))
+
+
 @app.command(name="calibrate-ages")
 def calibrate_ages(
     file: Annotated[Path, typer.Argument(help="A conditional generator's checkpoint, of ours.")],

@@ -160,6 +160,31 @@ def test_centring_keeps_images_and_moves_the_truncated_ones(tmp_path: Path) -> N
     assert not (tmp_path / "no.safetensors").exists()
 
 
+def test_a_compact_generator_is_half_as_large_and_computes_in_float32(tmp_path: Path) -> None:
+    source, out, again = (tmp_path / f"{name}.safetensors" for name in ("net", "compact", "again"))
+    checkpoint.save(source, generator_32(), origin="somewhere", licence="Apache-2.0", images_seen=7)
+    result = run("compact", source, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert out.stat().st_size < 0.6 * source.stat().st_size
+    old, new, f = generator_32(), checkpoint.load_generator(out), fixture("generator_cond_32")
+    rounded = {name: value.half().float() for name, value in old.state_dict().items()}
+    assert all(torch.equal(value, rounded[name]) for name, value in new.state_dict().items())
+    image = checkpoint.load_for_inference(out).synthesize(new.map(f["z"], f["c"]).numpy())
+    torch.testing.assert_close(torch.from_numpy(image), new(f["z"], f["c"]), atol=1e-4, rtol=1e-4)
+    assert checkpoint.read_info(out).header == checkpoint.read_info(source).header
+    assert run("compact", out, "--out", again).exit_code == 0
+    assert again.read_bytes() == out.read_bytes()
+
+
+def test_values_beyond_float16_are_not_stored_in_it(tmp_path: Path) -> None:
+    source, out = tmp_path / "net.safetensors", tmp_path / "compact.safetensors"
+    large = generator_32()
+    large.mapping.w_avg[0] = 1e6
+    checkpoint.save(source, large)
+    assert "mapping.w_avg has values that float16 cannot hold" in run("compact", source, "--out", out).stderr
+    assert not out.exists()
+
+
 def test_a_generator_is_exported_as_onnx(tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     source, out = tmp_path / "net.safetensors", tmp_path / "net.onnx"
