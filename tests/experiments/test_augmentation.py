@@ -160,7 +160,10 @@ def test_a_judge_has_seen_nothing_of_its_folds_validation_part(tmp_path: Path, m
     people.write_dataset(tmp_path / TRAIN, dict.fromkeys(CONDITIONS, (3,) * 5), 1, size=32, workers=1)
     monkeypatch.setattr("experiments.augmentation.judges.CONFIG", QUICK)
     real = load_real_samples(tmp_path / TRAIN)
-    for (inside, held), judge in zip(split_folds(real, 2), train_judges(tmp_path, 2, epochs=1), strict=True):
+    judges = train_judges(tmp_path, 2, epochs=1)
+    trained = [judge.read_bytes() for judge in judges]
+    assert [judge.read_bytes() for judge in train_judges(tmp_path, 2, epochs=1)] == trained
+    for (inside, held), judge in zip(split_folds(real, 2), judges, strict=True):
         seen = Classifier.open(judge).seen.keys
         assert seen == TrainingRecord.from_samples(real.subset(inside), "").keys
         assert not seen & TrainingRecord.from_samples(real.subset(held), "").keys
