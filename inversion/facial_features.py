@@ -1,6 +1,6 @@
-"""Weights of the pixels of an aligned face, by which the eyes and the mouth count more than the rest.
+"""Eyes and mouth of an aligned face: weights of their pixels, and their similarity in two pictures.
 
-They are the smallest and the most telling part of a face: without the weights, tuning spends its steps on hair and
+They are the smallest and the most telling part of a face: without a larger weight, tuning spends its steps on hair and
 background, and blurs or loses them.
 """
 
@@ -12,6 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from inversion.networks.encoder import resize
+from inversion.similarity import SSIM_MARGIN, compute_ssim_map
+
 _BOXES: Final = ((0.28, 0.42, 0.47, 0.52), (0.53, 0.42, 0.72, 0.52), (0.35, 0.66, 0.65, 0.82))
 """Left, top, right and bottom of both eyes and the mouth, as shares of the side.
 
@@ -21,6 +24,9 @@ Alignment puts them there: on 26 portraits the middles of the landmarks lie at (
 
 _EDGE: Final = 0.03
 """Width of the soft edge of a box."""
+
+_COMPARED_PX: Final = 128
+"""Side at which eyes and mouths are compared."""
 
 
 def weigh_features(side: int, weight: float) -> Tensor:
@@ -38,6 +44,29 @@ def weigh_features(side: int, weight: float) -> Tensor:
         inside = torch.maximum(inside, down[:, None] * across)
     weights = 1 + (weight - 1) * inside
     return weights / weights.mean()
+
+
+def compare_features(a: Tensor, b: Tensor) -> Tensor:
+    """Compare both eyes and the mouth of aligned faces, both (n, 3, h, h) in [-1, 1]; differentiable.
+
+    Local structural similarity of the grey pictures (11-pixel window) at 128 px, where an eye is about 14 pixels wide.
+    It divides by the local contrast, so that errors of a dark face count more than by their squares.
+
+    Returns:
+        (n, 3): means over the boxes of the left eye of the picture, the right eye and the mouth; 1 for equal pictures.
+    """
+    a, b = (resize(pictures.mean(dim=1, keepdim=True), _COMPARED_PX) for pictures in (a, b))
+    means = []
+    for box in _BOXES:
+        left, top, right, bottom = (round(share * _COMPARED_PX) for share in box)
+        rows, columns = slice(top - SSIM_MARGIN, bottom + SSIM_MARGIN), slice(left - SSIM_MARGIN, right + SSIM_MARGIN)
+        means.append(compute_ssim_map(a[:, :, rows, columns], b[:, :, rows, columns]).mean(dim=(1, 2, 3)))
+    return torch.stack(means, dim=1)
+
+
+def compare_eyes(a: Tensor, b: Tensor) -> Tensor:
+    """Return the similarity (n,) of the eye that differs more, as of `compare_features`."""
+    return compare_features(a, b)[:, :2].amin(dim=1)
 
 
 def _rise(depth: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from core.errors import ConfigError
 from gen.networks import Generator
-from inversion.facial_features import weigh_features
+from inversion.facial_features import compare_features, weigh_features
 from inversion.inverter import check_faces
 from inversion.latent_region import LatentRegion, sample_latents
 from inversion.networks.encoder import resize
@@ -88,14 +88,16 @@ class TuningConfig:
         l2_weight, perceptual_weight: of the two distances.
         feature_weight: of a pixel of the eyes or the mouth in the first distance, where others have 1
             (`inversion.facial_features`).
+        similarity_weight: of the structure of the eyes and the mouth: of 1 minus the mean of `compare_features`.
         seconds: stop after so long; None for no limit.
     """
 
-    steps: int = 130
+    steps: int = 220
     learning_rate: float = 0.02
     l2_weight: float = 4.0
     perceptual_weight: float = 1.0
     feature_weight: float = 9.0
+    similarity_weight: float = 0.4
     seconds: float | None = None
 
     def __post_init__(self) -> None:
@@ -229,6 +231,10 @@ def tune(
     target = resize(images, generator.config.resolution)
     weights = weigh_features(generator.config.resolution, config.feature_weight).to(target.device)
     distance = _measure_distance(target, config, perceptual, weights)
+
+    def measure_loss(picture: Tensor) -> Tensor:
+        return distance(picture) + config.similarity_weight * (1 - compare_features(picture, target).mean(dim=1))
+
     offsets = {
         name: (start[name].clone() if name in start else target.new_zeros((len(images), *shape))).requires_grad_()
         for name, shape in generator.kernel_shapes.items()
@@ -237,7 +243,7 @@ def tune(
     clock = _StepClock(config.steps, config.seconds, on_step)
     for step in clock:
         _set_learning_rate(optimizer, config.learning_rate, step / config.steps)
-        loss = distance(generator.synthesize(pivot, offsets=offsets))
+        loss = measure_loss(generator.synthesize(pivot, offsets=offsets))
         optimizer.zero_grad()
         torch.autograd.backward(loss.sum())
         optimizer.step()

@@ -17,6 +17,7 @@ from faces.images import to_uint8
 from gen import checkpoint
 from inversion.agreement import Look, ReadByJudges, Values, compare_faces, compare_judgements
 from inversion.config import UNJUDGED
+from inversion.facial_features import compare_eyes
 from inversion.similarity import LEAST_PX, Perceptual, mean_square, ms_ssim
 
 Verdict: TypeAlias = Literal["good", "doubtful", "out of domain"]
@@ -29,6 +30,7 @@ HIGHER_IS_BETTER: Final = {
     "landmarks": False,
     "smile": False,
     "sharpness": True,
+    "eyes": True,
     "happy": False,
     "age_years": False,
 }
@@ -63,6 +65,8 @@ class Quality:
         perceptual: distance of features, 0 for equal pictures; None where no network for it is at hand.
         identity: cosine of dlib's face descriptors, 1 for the same; None where none was asked for or no face found.
         landmarks, smile, sharpness: see `inversion.agreement.compare_faces`; None as of identity.
+        eyes: structural similarity of the eye that differs more (`inversion.facial_features.compare_eyes`); a clouded
+            or smeared eye lowers it.
         happy, age_years: see `inversion.agreement.compare_judgements`; None where there is no such judge.
         verdict: None where no limits are known, and no floor is missed.
         because: the measures that led to a verdict other than "good".
@@ -75,6 +79,7 @@ class Quality:
     landmarks: float | None = None
     smile: float | None = None
     sharpness: float | None = None
+    eyes: float | None = None
     happy: float | None = None
     age_years: float | None = None
     verdict: Verdict | None = None
@@ -170,6 +175,7 @@ FLOORS: Final = QualityLimits(
         "landmarks": 0.06,
         "smile": 0.15,
         "sharpness": 0.65,
+        "eyes": 0.92,
         "happy": 0.5,
         "age_years": 15.0,
     },
@@ -178,6 +184,7 @@ FLOORS: Final = QualityLimits(
         "landmarks": 0.11,
         "smile": 0.4,
         "sharpness": 0.45,
+        "eyes": 0.75,
         "happy": 1.0,
         "age_years": math.inf,
     },
@@ -209,6 +216,7 @@ class Judge:
         """Measure the quality of each reconstruction (n, 3, h, h) of its target (n, 3, h, h)."""
         shown = reconstruction.clamp(-1, 1)
         measures: dict[str, Values] = {"l2": mean_square(shown, target).tolist()}
+        measures["eyes"] = compare_eyes(shown, target).tolist()
         if target.shape[2] >= LEAST_PX:
             measures["ms_ssim"] = ms_ssim(shown, target).tolist()
         if self.perceptual is not None:

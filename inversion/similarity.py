@@ -38,6 +38,9 @@ _WINDOW: Final = 11
 LEAST_PX: Final = _WINDOW * 2 ** (SHORT_SCALES - 1)
 """Side of the smallest pictures that MS-SSIM compares."""
 
+SSIM_MARGIN: Final = _WINDOW // 2
+"""Pixels at each edge of two pictures for which there is no local similarity."""
+
 _SIGMA: Final = 1.5
 _C1, _C2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2  # the range of values is 2
 
@@ -86,6 +89,12 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
         product = product * term.mean(dim=(2, 3)).clamp(min=0) ** weight
         a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
     return product.mean(dim=1)
+
+
+def compute_ssim_map(a: Tensor, b: Tensor) -> Tensor:
+    """Compute the local structural similarity (n, c, h - 10, w - 10) of pictures (n, c, h, w) in [-1, 1]."""
+    luminance, contrast = _compute_ssim_parts(a, b)
+    return luminance * contrast
 
 
 def _compute_ssim_parts(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ from core.precision import Precision
 
 TuningSteps = Annotated[int, Field(ge=1, le=MOST_STEPS)]
 TuningSeconds = Annotated[float, Field(gt=0, le=MOST_SECONDS, allow_inf_nan=False)]
-ABOUT_STEPS: Final = "Steps of each part of tuning; unset: 130, and 80 of the search of a pivot."
+ABOUT_STEPS: Final = "Steps of each part of tuning; unset: 220, and 80 of the search of a pivot."
 ABOUT_SECONDS: Final = f"Time of each part of tuning; unset: {MOST_SECONDS:g}."
 
 

@@ -25,6 +25,9 @@ class QualityOut(BaseModel):
     )
     smile: float | None = Field(None, description="Difference of the smile from the photograph's.")
     sharpness: float | None = Field(None, description="Detail of the face relative to the photograph.")
+    eyes: float | None = Field(
+        None, description="Structural similarity of the eye that differs more from the photograph's; 1 for equal eyes."
+    )
     happy: float | None = Field(
         None,
         description="Difference of the probability of a happy expression, by an independent judge; null where none is "

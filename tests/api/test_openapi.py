@@ -122,7 +122,10 @@ ADDED_FIELDS: Final = frozenset(
         *(("PhotoOut", field) for field in ("reference", "consent_scope", "cohort")),
         *(("PhotoLinks", field) for field in ("landmarks", "explanations", "assessments", "cohort")),
         ("QualityOut", "judged"),
-        *(("QualityOut", field) for field in ("landmarks", "smile", "sharpness", "happy", "age_years", "method")),
+        *(
+            ("QualityOut", field)
+            for field in ("landmarks", "smile", "sharpness", "eyes", "happy", "age_years", "method")
+        ),
         *((body, field) for body in ("EditBody", "StimuliBody") for field in ("method", "steps", "seconds", "local")),
         *(("EditResult", field) for field in ("inversion", "sharpness", "scores", "local")),
         *(("EditResult", f"judged_{what}_{when}") for what in ("happy", "age") for when in ("before", "after")),

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from core.errors import ConfigError
+from inversion.facial_features import compare_features
 from inversion.latent_region import LatentRegion, sample_latents
 from inversion.optimisation import PIVOT_SEARCH, ProjectionConfig, TuningConfig, find_pivot, project, tune
 from inversion.result import Inversion
@@ -45,6 +46,18 @@ def test_tuning_bends_kernels_and_keeps_the_pivot() -> None:
     assert torch.equal(tuned.w, pivot.w)
     assert set(tuned.offsets) == set(generator.kernel_shapes)
     assert all(torch.equal(weights[name], value) for name, value in generator.state_dict().items())
+
+
+def test_the_weight_of_their_structure_brings_eyes_and_mouth_nearer() -> None:
+    target, generator = some_faces(2).flip(3), tiny_generator()
+    pivot = project(generator, target, ProjectionConfig(steps=30)).w
+    without, with_it = (
+        compare_features(
+            tune(generator, target, pivot, TuningConfig(40, similarity_weight=weight)).reconstruction, target
+        )
+        for weight in (0.0, 0.4)
+    )
+    assert (with_it.mean(dim=1) > without.mean(dim=1) + 0.01).all()
 
 
 def test_a_pivot_reproduces_a_face_and_lies_among_the_latents_of_the_generator() -> None:

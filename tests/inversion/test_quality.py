@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from core.errors import ConfigError
-from faces.images import Pixels
+from faces.images import Pixels, to_tensor
 from faces.measures.descriptors import DetectedFaces
 from faces.measures.judges import JudgeReading
 from faces.phantoms.drawing import draw_phantom
@@ -111,7 +111,18 @@ def test_a_reconstruction_without_a_face_misses_the_floors() -> None:
     target = some_faces(1)
     (lost,) = Judge(look=look, floors=FLOORS)(torch.full_like(target, -1), target)
     assert lost.verdict == "out of domain"
-    assert set(lost.because) == {"identity", "landmarks", "smile", "sharpness"}
+    assert set(lost.because) == {"identity", "landmarks", "smile", "sharpness", "eyes"}
+
+
+def test_a_clouded_eye_is_doubtful_and_named() -> None:
+    target = to_tensor(draw_phantom(nth_phantom(3, 0), 128).image)
+    made = target.clone()
+    made[:, :, 56:66, 38:58] = target[:, :, 56:66, 38:58].mean(dim=(2, 3), keepdim=True)
+    judge = Judge(limits=QualityLimits({}, {}, 20), floors=FLOORS)
+    (clouded,), (whole,) = judge(made, target), judge(target, target)
+    assert clouded.verdict != "good"
+    assert clouded.because == ("eyes",)
+    assert (whole.verdict, whole.eyes) == ("good", pytest.approx(1))
 
 
 def test_a_photograph_on_which_no_face_is_found_is_doubtful() -> None:

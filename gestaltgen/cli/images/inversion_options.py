@@ -53,7 +53,7 @@ class InversionOptions:
     steps: Annotated[
         int | None,
         typer.Option(
-            help="Number of steps in each part of an optimisation. Default: 130 for pti, and "
+            help="Number of steps in each part of an optimisation. Default: 220 for pti, and "
             "before them 80 to find its pivot if there is no inverter; 300 for w and w+.",
             min=1,
             rich_help_panel=_INVERSION,

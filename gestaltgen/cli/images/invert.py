@@ -27,6 +27,7 @@ from inversion.quality import Quality
 from inversion.result import save
 
 NOTICE: Final = "Reconstructions are edited images, not photographs, and no basis for a diagnosis."
+EYES_HINT: Final = "eyes: an eye is clouded or smeared. Compare the eyes of the reconstruction with the photograph."
 _console = make_console()
 _progress = ConsoleProgress(_console)
 
@@ -40,7 +41,7 @@ class Line:
         result: "inverted", or "refused".
         reason: why it was refused, or remarks on its face.
         verdict, because: verdict on the reconstruction, and the measures that led to it.
-        l2, ms_ssim, perceptual, identity, landmarks, smile, sharpness: see `inversion.quality.Quality`.
+        l2, ms_ssim, perceptual, identity, landmarks, smile, sharpness, eyes: see `inversion.quality.Quality`.
         happy, age_years: how far the readings of independent judges differ, where they are installed.
         file: the inversion, in the output folder.
         precision: precision of the inversion.
@@ -58,6 +59,7 @@ class Line:
     landmarks: float | None = None
     smile: float | None = None
     sharpness: float | None = None
+    eyes: float | None = None
     happy: float | None = None
     age_years: float | None = None
     file: str = ""
@@ -154,4 +156,6 @@ def _print_table(lines: list[Line], out: Path) -> None:
     _console.print(f"{inverted} of {len(lines)} inverted; results in {out}", markup=False, soft_wrap=True)
     if any(line.verdict == UNJUDGED for line in lines):
         _console.print(UNJUDGED_HINT, markup=False, soft_wrap=True)
+    if any("eyes" in line.because.split(", ") for line in lines):
+        _console.print(EYES_HINT, markup=False, soft_wrap=True)
     _console.print(NOTICE, soft_wrap=True)
