@@ -70,13 +70,14 @@ class Settings(BaseSettings):
     models: Path | None = Field(
         default=None,
         description="Folder of further checkpoints, served beside the default: `NAME.safetensors`, or "
-        "`NAME/generator.safetensors` as training writes it, with what lies beside it as `NAME-inverter`, "
-        "`NAME-directions` and `NAME-discriminator`. It is looked at again while the service runs.",
+        "`NAME/generator.safetensors` as training writes it. Files `NAME-inverter`, `NAME-directions` and "
+        "`NAME-discriminator` beside a checkpoint are used with it. The service notices changes in the folder while it "
+        "runs.",
     )
     judges: Path | None = Field(
         default=None,
-        description="Folder of an independent network that reads smiles: `face_expression_model.bin`, with its "
-        "manifest, of the npm package `@vladmandic/face-api`. Its readings of photographs are reported; unset, there "
+        description="Folder of an independent network that reads smiles: `face_expression_model.bin` and its "
+        "manifest, from the npm package `@vladmandic/face-api`. Its readings of photographs are reported; unset, there "
         "are none.",
     )
     catalogue: Path | None = Field(
@@ -87,29 +88,29 @@ class Settings(BaseSettings):
     classifiers: Path | None = Field(
         default=None,
         description="Folder of classifiers whose answers can be explained: `NAME.safetensors`, or `NAME/` as "
-        "`gestaltgen classify train` writes it; several `classifier.safetensors` in it answer as one, by their mean. "
-        "It is looked at again for each request; unset, there are none.",
+        "`gestaltgen classify train` writes it; several `classifier.safetensors` in `NAME/` answer as one, with the "
+        "mean of their probabilities. Changes in the folder are noticed at each request; unset, there are none.",
     )
     syndromes: Path | None = Field(
         default=None,
         description="Folder of trained models of syndromes, as `gestaltgen syndromes train` writes it, by which "
-        "photographs can be assessed. It is looked at again for each request; unset, there are none.",
+        "photographs can be assessed. Changes in the folder are noticed at each request; unset, there are none.",
     )
     people_key: Path | None = Field(
         default=None,
-        description="File of the key that opens `NAME-people.sealed` beside a checkpoint, as `gestaltgen weights audit "
-        "--people-key` writes both. With it the service leaves out images that are too near to a person of the "
+        description="File of the key that opens `NAME-people.sealed` beside a checkpoint; `gestaltgen weights audit "
+        "--people-key` writes both files. With it the service leaves out images that are too near to a person of the "
         "training data; a generator that has such a file is not served without the key.",
     )
     model_memory_mb: int = Field(
         default=2048,
         ge=1,
-        description="Limit of the memory for weights, in MB: one for generators, one of the same size for classifiers, "
-        "and one for models of syndromes. If it is full, the least recently used weights are removed from memory.",
+        description="Limit of the memory for weights, in MB. It applies three times: to generators, to classifiers, "
+        "and to models of syndromes. If the limit is reached, the least recently used weights are removed from memory.",
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",
-        description="Precision in which photographs are inverted, and of requests that name none; `auto`: "
+        description="Precision for the inversion of photographs, and for requests that state no precision; `auto`: "
         "`bfloat16` where the device is faster in it, else `float32`.",
     )
     host: str = Field(
@@ -132,14 +133,16 @@ class Settings(BaseSettings):
     )
     trusted_proxies: str = Field(
         default="127.0.0.1, ::1",
-        description="Addresses or networks of proxies, with commas between. Only from these are two headers believed: "
-        "`X-Forwarded-Proto`, whether a browser uses TLS, and the header `GESTALTGEN_USER_HEADER`, who the user is.",
+        description="Addresses or networks of proxies, with commas between. The service trusts two headers from "
+        "these proxies only: `X-Forwarded-Proto`, which says whether a browser uses TLS, and the header named by "
+        "`GESTALTGEN_USER_HEADER`, which says who the user is.",
     )
     user_header: str | None = Field(
         default=None,
         pattern="^[A-Za-z0-9-]{1,64}$",
-        description="Header in which a trusted proxy names the user whom it has signed in, such as `X-Remote-User`, "
-        "who then needs no key for the studio; unset, there is none. The proxy must replace what browsers send in it.",
+        description="Header in which a trusted proxy names the user whom it has signed in, for example "
+        "`X-Remote-User`. Such users need no key for the studio; unset, there is no such header. The proxy must "
+        "replace the header if a browser sends it.",
     )
     user_scopes: str = Field(
         default="image-sets",
@@ -188,8 +191,8 @@ class Settings(BaseSettings):
     )
     purposes: str = Field(
         default="research, teaching, survey stimuli",
-        description="Purposes of photographs that name nobody, with commas between. The audit record states these in "
-        "words; of any other purpose it states a keyed digest.",
+        description="Purposes of photographs, with commas between; none may contain a person's name. The audit record "
+        "states these purposes in words; for any other purpose it states a keyed digest.",
     )
     c2pa_certificate: str | None = Field(
         default=None,
