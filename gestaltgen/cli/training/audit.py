@@ -126,7 +126,7 @@ def audit(
         Path, typer.Option(help="Data set of other people of the same source, prepared in the same way.")
     ],
     exclude: Annotated[
-        Path | None, typer.Option(help="The list of pictures of --data that the training was given to leave out.")
+        Path | None, typer.Option(help="The list of pictures of --data that were excluded from the training.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for audit.json and audit.html.")] = Path("audit"),
     networks: AuditNetworks,
