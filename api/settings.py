@@ -149,29 +149,36 @@ class Settings(BaseSettings):
         description="What users whom a proxy has signed in may do, with commas between: `image-sets`, `photos`.",
     )
     concurrent_jobs: int = Field(
-        default=4, ge=1, le=64, description="Jobs of one owner in progress at once in a process; they take turns."
+        default=4,
+        ge=1,
+        le=64,
+        description="Largest number of jobs of one owner that are in progress at once in a process; they take turns.",
     )
     max_open_jobs: int = Field(
-        default=1_000, ge=1, description="Jobs of all owners that wait or run; further ones get 503."
+        default=1_000, ge=1, description="Largest number of jobs of all owners that wait or run; further ones get 503."
     )
     max_open_jobs_per_owner: int = Field(
-        default=100, ge=1, description="Jobs of one owner that wait or run; further ones get 429."
+        default=100, ge=1, description="Largest number of jobs of one owner that wait or run; further ones get 429."
     )
     max_waiting: int = Field(
-        default=256, ge=1, description="Small requests that wait for the model at once; further ones get 503."
+        default=256, ge=1, description="Largest number of small requests that wait for the model; further ones get 503."
     )
     max_waiting_per_owner: int = Field(
         default=64,
         ge=1,
-        description="Requests of one owner that make or store something at once; further ones get 429.",
+        description="Largest number of requests of one owner that make or store something at the same time; further "
+        "ones get 429.",
     )
     max_streams_per_owner: int = Field(
-        default=32, ge=1, description="Event streams of jobs that one owner follows at once; further ones get 429."
+        default=32,
+        ge=1,
+        description="Largest number of event streams of jobs that one owner has open; further ones get 429.",
     )
     max_connections_per_address: int = Field(
         default=512,
         ge=1,
-        description="Connections from one address, in one process; further ones are closed. Raise it behind a proxy.",
+        description="Largest number of connections from one address to one process; further ones are closed. Raise "
+        "this limit if the service is behind a proxy.",
     )
     max_images_per_set: int = Field(default=100_000, ge=1, description="Largest image set accepted.")
     max_body_bytes: int = Field(
@@ -197,8 +204,8 @@ class Settings(BaseSettings):
     c2pa_certificate: str | None = Field(
         default=None,
         repr=False,
-        description="Certificate that signs pictures on their way out (C2PA), with those of its issuers after it: a "
-        "PEM file, or its text. Without certificate and key nothing is signed.",
+        description="Certificate (C2PA) for signing the delivered pictures, followed by the certificates of its "
+        "issuers: a PEM file, or its text. Without certificate and key nothing is signed.",
     )
     c2pa_key: SecretStr | None = Field(
         default=None, description="Private key of that certificate, without a passphrase: a PEM file, or its text."
@@ -212,14 +219,15 @@ class Settings(BaseSettings):
     max_wait_s: float = Field(default=60, ge=0, description="Longest time that `Prefer: wait` holds a request.")
     metrics: Literal["key", "anyone"] = Field(
         default="key",
-        description="Who may read `/metrics`: `key`, whoever has one with the scope `metrics`; or `anyone` who reaches "
-        "the port.",
+        description="Who may read `/metrics`: `key`: whoever has a key with the scope `metrics`; `anyone`: whoever "
+        "reaches the port.",
     )
     log_format: Literal["text", "json"] = Field(
-        default="text", description="Lines for people, or one JSON object a line."
+        default="text",
+        description="Format of the log: `text` has lines for people, `json` has one JSON object in each line.",
     )
     log_level: Literal["critical", "error", "warning", "info", "debug"] = Field(
-        default="info", description="What is logged to standard error."
+        default="info", description="Lowest level of the messages that are logged to standard error."
     )
 
     @property
