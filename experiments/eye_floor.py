@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
 import typer
+from PIL import Image
 
 from faces.datasets.dataset import Dataset
 from faces.detect import FaceDetector
@@ -39,31 +41,31 @@ def damage(face: Pixels, eye: tuple[float, float], draws: np.random.Generator) -
         draws: draw the noise.
     """
     side = len(face)
-    small = cv2.resize(face, (side // 2, side // 2), interpolation=cv2.INTER_AREA)
-    _, compressed = cv2.imencode(".jpg", face[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 40])
-    noisy = face + draws.normal(0, 5, face.shape)
     y, x = np.mgrid[:side, :side]
     away = np.hypot(x - eye[0], y - eye[1]) / (_IRIS * side)
     iris, socket = np.clip(2 - 2 * away, 0, 1)[:, :, None], np.clip(2.5 - away, 0, 1)[:, :, None]
     haze = (face * iris).sum(axis=(0, 1)) / iris.sum()
+    small = cv2.resize(face, (side // 2, side // 2), interpolation=cv2.INTER_AREA)
+    compressed = BytesIO()
+    Image.fromarray(face).save(compressed, "JPEG", quality=40)
     return {
-        "harmless: JPEG of quality 40": cv2.imdecode(compressed, cv2.IMREAD_COLOR)[:, :, ::-1],
-        "harmless: half the resolution": cv2.resize(small, (side, side), interpolation=cv2.INTER_CUBIC),
-        "harmless: noise": _round(noisy),
-        "harmless: soft, Gaussian of 0.8 px": cv2.GaussianBlur(face, (0, 0), 0.8),
+        "harmless: JPEG of quality 40": np.array(Image.open(compressed)),
+        "harmless: half the resolution": _round(cv2.resize(small, (side, side), interpolation=cv2.INTER_CUBIC)),
+        "harmless: noise": _round(face + draws.normal(0, 5, face.shape)),
+        "harmless: soft, Gaussian of 0.8 px": _round(cv2.GaussianBlur(face, (0, 0), 0.8)),
         "spoilt: an eye blurred, Gaussian of 2 px": _mix(face, cv2.GaussianBlur(face, (0, 0), 2.0), socket),
         "spoilt: an eye smeared, Gaussian of 4 px across": _mix(
-            face, cv2.GaussianBlur(face, (0, 0), 4.0, None, 1.0), socket
+            face, cv2.GaussianBlur(face, (0, 0), sigmaX=4.0, sigmaY=1.0), socket
         ),
         "spoilt: an iris clouded": _mix(face, haze + 25, iris),
     }
 
 
-def _mix(face: Pixels, other: npt.NDArray[np.generic], share: npt.NDArray[np.float64]) -> Pixels:
+def _mix(face: Pixels, other: npt.NDArray[Any], share: npt.NDArray[np.float64]) -> Pixels:
     return _round(face * (1 - share) + other * share)
 
 
-def _round(values: npt.NDArray[np.float64]) -> Pixels:
+def _round(values: npt.NDArray[Any]) -> Pixels:
     return np.asarray(np.clip(np.rint(values), 0, 255), dtype=np.uint8)
 
 
