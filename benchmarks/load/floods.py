@@ -84,11 +84,13 @@ def list_floods(set_id: str, job_id: str) -> dict[str, Flood]:
         "costly pictures to verify": Flood(80, _repeat(lambda: Request("POST", "/v1/verify", {}, _make_costly()))),
         "photographs": Flood(16, _repeat(lambda: _send_photo(draw_face(0)))),
         "broken photographs": Flood(16, _repeat(lambda: _send_photo(draw_face(0)[:5000]))),
-        "photographs that trickle": Flood(80, _repeat(lambda: replace(_send_photo(draw_face(0)), trickles=True))),
+        "photographs sent very slowly": Flood(80, _repeat(lambda: replace(_send_photo(draw_face(0)), trickles=True))),
         "reads": Flood(32, _repeat(lambda: Request("GET", "/v1/models", {}))),
         "downloads": Flood(16, _repeat(lambda: Request("GET", shard, {}))),
         EVENT_STREAMS: Flood(200, _repeat(lambda: Request("GET", events, {}))),
-        "half of a head": Flood(400, _repeat(lambda: Request("GET", "/livez", {}, with_key=False, half=True))),
+        "request headers that never end": Flood(
+            400, _repeat(lambda: Request("GET", "/livez", {}, with_key=False, half=True))
+        ),
     }
 
 
