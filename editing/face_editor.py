@@ -14,8 +14,11 @@ from core.precision import PrecisionChoice
 from editing import direction_file as directions
 from editing.direction_file import Directions
 from editing.directions import Direction
-from editing.face_readers import FindLandmarks, Reader, make_face_reader, make_landmark_finder
-from editing.latent_editor import LatentEditor
+from editing.face_readers import SMILE, FindLandmarks, Reader, make_face_reader, make_landmark_finder
+from editing.latent_editor import Applied, Edit, LatentEditor
+from editing.warp import expression_model
+from editing.warp.expression_model import ExpressionModel
+from editing.warp.warp_editor import WarpEditor
 from faces.detect import FaceDetector
 from faces.images import to_uint8
 from faces.measures.descriptors import FaceDescriber
@@ -44,6 +47,7 @@ class EditorFiles:
         directions: None where nothing is edited.
         oracle: reads the faces of a generator of phantoms; None reads them as photographs.
         landmarks: finds landmarks of phantoms; None seeks them as in photographs.
+        expression: how a smile moves faces (`editing.warp.expression_model`); None edits latents only.
     """
 
     generator: Path
@@ -52,6 +56,28 @@ class EditorFiles:
     directions: Path | None = None
     oracle: Path | None = None
     landmarks: Path | None = None
+    expression: Path | None = None
+
+
+@dataclass(frozen=True)
+class SmileEdit:
+    """How a smile is changed.
+
+    Attributes:
+        apply: by a warp of the picture or by the latent; None takes the warp for photographs after pivotal tuning, if
+            the generator has an expression model, and the latent for all other faces.
+        condition: the direction of the latent is that of this condition, if there is one.
+        hold: lead back other attributes that change with the latent.
+        local: edit photographs locally after pivotal tuning (see LatentEditor); false excludes the warp.
+    """
+
+    apply: Applied | None = None
+    condition: str | None = None
+    hold: bool = True
+    local: bool = True
+
+
+SMILE_EDIT: Final = SmileEdit()
 
 
 @dataclass(frozen=True)
@@ -68,6 +94,7 @@ class FaceEditor:
         find: landmarks (n, 68, 2) of its faces uint8 (n, h, h, 3), NaN where there is no face.
         known: its directions; None where there are none.
         judges: independent judges of photographs; None for drawings, which they do not know.
+        expression: moves the pixels of photographs; None edits latents only.
     """
 
     files: EditorFiles
@@ -79,6 +106,7 @@ class FaceEditor:
     find: FindLandmarks
     known: Directions | None
     judges: Judges | None = None
+    expression: ExpressionModel | None = None
 
     @classmethod
     def open(
@@ -131,6 +159,7 @@ class FaceEditor:
             find=make_landmark_finder(files.landmarks, detector),
             known=None if files.directions is None else directions.load(files.directions, net),
             judges=judges,
+            expression=None if files.expression is None or not photographs else expression_model.load(files.expression),
         )
 
     @property
@@ -161,6 +190,27 @@ class FaceEditor:
         find = self.find if local and self.files.oracle is None else None
         patterns = known.patterns if hold else {}
         return LatentEditor(self.generator, self.reader, known.apart, known.region, patterns, find)
+
+    def edit_smile(self, face: Inversion, target: float, how: SmileEdit = SMILE_EDIT) -> Edit:
+        """Change the smile of one inverted face until it is as near as possible to the target, in [0, 1].
+
+        Raises:
+            ConfigError: there are no directions for the generator, or a warp is asked for that is not possible.
+            DirectionError: another target, no such direction, or no smile can be measured on the face.
+        """
+        direction = self.direction(SMILE, how.condition)
+        possible = how.local and self.expression is not None and face.method == Method.PTI
+        if how.apply == "warp" and not possible:
+            raise ConfigError(
+                "a smile is applied by a warp to photographs after pivotal tuning, with a generator that has an "
+                "expression model and without no-local; leave `apply` out, or take latent"
+            )
+        if how.apply == "latent" or not possible or self.expression is None:
+            return self.configure_editor(hold=how.hold, local=how.local).to_smile(face, direction, target)
+        known = self._directions()
+        return WarpEditor(self.generator, self.reader, self.find, known.apart, known.region, self.expression).to_smile(
+            face, target
+        )
 
     def direction(self, name: str, condition: str | None = None) -> Direction:
         """Find the direction of an attribute: that of the condition if there is one, else that of all conditions.

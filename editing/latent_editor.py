@@ -27,6 +27,9 @@ from inversion.result import Inversion, render
 
 Verdict: TypeAlias = Literal["good", "doubtful", "refused"]
 
+Applied: TypeAlias = Literal["latent", "warp"]
+"""How an edit changes a face: it is generated from a moved latent, or its pixels are moved (`editing.warp`)."""
+
 NOTICE: Final = "Edited images, not photographs, and no basis for a diagnosis."
 """Notice that accompanies every edited image."""
 
@@ -71,7 +74,7 @@ class Edit:
         image: (1, 3, h, h) in [-1, 1].
         before: the same face unedited, from the same latent and offsets.
         w: latents of the edited face (1, num_ws, d).
-        strength: units along the direction.
+        strength: units along the direction; of a warp, the lift that was added (`editing.warp.expression_model`).
         held: how far, for each unit of the strength, the latent was moved along the patterns of other attributes to
             keep them, (k,) by name, in the units of `editing.patterns`.
         smile: measured before and after; NaN where no landmarks are found.
@@ -82,11 +85,12 @@ class Edit:
         age_years: change of the age read; None where ages are not read.
         distance: of the latent from the centre of the latents, before and after, in standard deviations.
         integrity: condition of the face after it.
-        local: only the region of the expression was edited (see LatentEditor).
+        local: only the region of the expression was edited (see LatentEditor), as by every warp.
         verdict: "good", "doubtful", or "refused" for a face that is spoilt, whatever smile it shows, or for a local
             edit that changes nothing.
         because: what speaks against the edit, in words.
         precision: of the generator, in both pictures: that of the face.
+        applied: how the face was changed.
     """
 
     image: Tensor
@@ -106,6 +110,17 @@ class Edit:
     verdict: Verdict = "good"
     because: tuple[str, ...] = ()
     precision: Precision = "float32"
+    applied: Applied = "latent"
+
+
+def check_target(smile: float) -> None:
+    """Check a smile that is to be reached.
+
+    Raises:
+        DirectionError: it is not in [0, 1].
+    """
+    if not 0 <= smile <= 1:
+        raise DirectionError(f"a smile of {smile:g}; expected a number in [0, 1], 0 at rest and 1 broad")
 
 
 @dataclass(frozen=True)
@@ -151,8 +166,7 @@ class LatentEditor:
         Raises:
             DirectionError: another target, or no smile can be measured on the face as it is.
         """
-        if not 0 <= target <= 1:
-            raise DirectionError(f"a smile of {target:g}; expected a number in [0, 1], 0 at rest and 1 broad")
+        check_target(target)
         session = _Session.begin(self, face, direction)
         if not np.isfinite(session.measure_smile(0.0)):
             raise DirectionError("no smile can be measured on this face, no landmarks are found; edit by a strength")

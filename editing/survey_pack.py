@@ -16,8 +16,8 @@ from core.csv_reports import format_csv
 from core.errors import DirectionError
 from core.formats.archives import open_sink, zip_bytes
 from core.formats.face_areas import AREAS, Area, find_areas, unite_areas
-from editing.face_editor import FaceEditor
-from editing.face_readers import SMILE, FindLandmarks
+from editing.face_editor import SMILE_EDIT, FaceEditor, SmileEdit
+from editing.face_readers import FindLandmarks
 from editing.latent_editor import NOTICE, OPPOSITE, Edit
 from editing.survey_plan import Stimulus, Version
 from faces.contact_sheets import contact_sheet
@@ -93,6 +93,7 @@ class Answer:
     identity: float
     precision: str
     local: bool
+    applied: str
     verdict: str
     judged_happy_photograph: float | None
     judged_happy_before: float | None
@@ -130,7 +131,7 @@ def edit_for_survey(
     inversion: Inversion,
     smile: float | None = None,
     doubtful: bool = False,
-    local: bool = True,
+    how: SmileEdit = SMILE_EDIT,
 ) -> SurveyEdit:
     """Edit one inverted face for a survey.
 
@@ -139,17 +140,16 @@ def edit_for_survey(
         smile: to reach, in [0, 1]; None takes the opposite of the smile on the photograph, one of OPPOSITE.
         doubtful: take it even where the inversion or the edit is doubtful; not where the inversion is out of domain,
             the edit is refused, or it goes against the photograph.
-        local: see `FaceEditor.configure_editor`.
+        how: the smile is changed.
 
     Raises:
         DirectionError: it cannot be shown, with the reasons.
         ConfigError: there are no directions for the generator.
     """
-    editor, direction = face_editor.configure_editor(local=local), face_editor.direction(SMILE)
     face = _reduce_face(face_editor, photograph)
     shown = _read_smile(face_editor, face)
     target = OPPOSITE[shown < 0.5] if smile is None else smile
-    edit = editor.to_smile(inversion, direction, target)
+    edit = face_editor.edit_smile(inversion, target, how)
     _refuse_contradiction(shown, edit, target)
     in_photograph, before, after = face_editor.read_by_judges(face, edit.before, edit.image)
     reasons = [
@@ -310,6 +310,7 @@ def _make_answer(stimulus: Stimulus, pair: StimulusPair) -> Answer:
         identity=edit.identity if stimulus.edited else 0.0,
         precision=edit.precision,
         local=edit.local,
+        applied=edit.applied,
         verdict=edit.verdict,
         **_name_readings(pair.judged),
     )

@@ -130,7 +130,7 @@ def test_all_that_belongs_to_a_generator_is_found_by_its_role(tmp_path: Path) ->
     by_name = {part: weights.find_file(f"phantom128-{part}.safetensors") for part in parts}
     assert weights.companions(source) == by_name | {"oracle": weights.oracle(), "landmarks": weights.landmarks()}
     portraits = weights.companions(weights.find_file("portraits128.safetensors"))
-    assert {"discriminator", "directions"} == set(portraits)
+    assert {"discriminator", "directions", "expression"} == set(portraits)
     own = tmp_path / "own.safetensors"
     checkpoint.save(own, tiny_generator(), origin="30 images; 3 images of faces.phantom")
     assert set(weights.companions(own)) == {"oracle", "landmarks"}

@@ -17,7 +17,7 @@ GENERATORS: Final = (DEFAULT, "portraits128.safetensors")
 ORACLE: Final = "oracle.safetensors"
 LANDMARKS: Final = "landmarks.safetensors"
 
-Companion: TypeAlias = Literal["discriminator", "inverter", "directions"]
+Companion: TypeAlias = Literal["discriminator", "inverter", "directions", "expression"]
 
 
 def manifest() -> dict[str, dict[str, Any]]:

@@ -66,16 +66,18 @@ class EditWork(Undivided):
 
     def _compute_edit(self, record: EditRecord, models: Models) -> tuple[str, Edit, dict[str, Any]]:
         """Return the sha256 of the weights, the edit, and what else its answer says. Call it in the worker's thread."""
+        from editing.face_editor import SmileEdit
+
         effort = InversionEffort.read(record.asked)
         name, face = self._context.load_face(models, record.face, effort)
         model, asked = models.use(name), record.asked
         face_editor: FaceEditor = model.face_editor
-        editor = face_editor.configure_editor(hold=asked["hold"], local=asked.get("local", True))
-        direction = face_editor.direction(asked["direction"], asked.get("condition"))
+        condition, hold, local = asked.get("condition"), asked["hold"], asked.get("local", True)
         if "smile" in asked:
-            edit = editor.to_smile(face, direction, asked["smile"])
+            edit = face_editor.edit_smile(face, asked["smile"], SmileEdit(asked.get("apply"), condition, hold, local))
         else:
-            edit = editor.edit(face, direction, asked["strength"])
+            direction = face_editor.direction(asked["direction"], condition)
+            edit = face_editor.configure_editor(hold=hold, local=local).edit(face, direction, asked["strength"])
         before, after = face_editor.read_by_judges(edit.before, edit.image)
         further: dict[str, Any] = {
             "judged_happy_before": before.happy,
@@ -95,6 +97,7 @@ def _describe_pictures(record: EditRecord, edit: Edit, weights: str) -> tuple[Cl
         "strength": edit.strength,
         "smile": replace_nonfinite(list(edit.smile)),  # NaN where no face is found
         "precision": edit.precision,
+        "applied": edit.applied,
     }
     if isinstance(record.face, SyntheticFace):
         what |= {"image_set": record.face.image_set, "image": record.face.image}
@@ -119,6 +122,7 @@ def _result_fields(edit: Edit) -> dict[str, Any]:
             "distance_after": edit.distance[1],
             "path": edit.path,
             "local": edit.local,
+            "applied": edit.applied,
             "verdict": edit.verdict,
             "because": edit.because,
             "precision": edit.precision,

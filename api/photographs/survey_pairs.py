@@ -15,7 +15,7 @@ import torch
 from api.operations.file_stores import Files
 from api.photographs.records import PackRecord
 from core.errors import DirectionError
-from editing.face_editor import FaceEditor
+from editing.face_editor import FaceEditor, SmileEdit
 from editing.latent_editor import Edit
 from editing.survey_pack import LeftOut, StimulusPair, edit_for_survey, make_pair, pack_bytes
 from editing.survey_plan import Person, plan_survey
@@ -48,8 +48,8 @@ class PackContent:
 def compute_pair(editor: FaceEditor, photograph: Pixels, inversion: Inversion, pack: PackRecord) -> StimulusPair:
     """Edit the face of an aligned photograph and return its two pictures. Call it in the worker's thread."""
     asked = pack.asked
-    local = asked.get("local", True)
-    edit = edit_for_survey(editor, photograph, inversion, asked.get("smile"), asked["doubtful"], local)
+    how = SmileEdit(asked.get("apply"), local=asked.get("local", True))
+    edit = edit_for_survey(editor, photograph, inversion, asked.get("smile"), asked["doubtful"], how)
     return make_pair(edit, editor.find)
 
 
@@ -95,6 +95,8 @@ def write_pair(files: Files, folder: str, place: int, pair: StimulusPair | str) 
             "strength": edit.strength,
             "identity": edit.identity,
             "precision": edit.precision,
+            "local": edit.local,
+            "applied": edit.applied,
             "verdict": edit.verdict,
             "judged": [asdict(reading) for reading in pair.judged],
         }
@@ -123,6 +125,8 @@ def _read_pair(files: Files, folder: str, place: int) -> StimulusPair | str:
         age_years=None,
         distance=(0.0, 0.0),
         precision=fields["precision"],
+        local=fields.get("local", False),
+        applied=fields.get("applied", "latent"),
         verdict=fields["verdict"],
     )
     areas = {name: tuple(area) for name, area in fields["areas"].items()}

@@ -54,11 +54,18 @@ class EditBody(EffortFields):
         description="After pivotal tuning of a photograph, edit the region of the expression alone, in the layers of "
         "the direction, and no further than the face stays whole.",
     )
+    apply: Literal["warp", "latent"] | None = Field(
+        None,
+        description="How a smile is reached: `warp` moves the pixels of a photograph after pivotal tuning, `latent` "
+        "generates the face from a moved latent. Unset: `warp` where it is possible.",
+    )
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
         if (self.smile is None) == (self.strength is None):
             raise ValueError("give either smile or strength")
+        if self.apply == "warp" and (self.smile is None or not self.local):
+            raise ValueError("a warp reaches a smile, and is always local; give a smile and leave local out")
         if self.smile is not None and self.direction != "smile":
             raise ValueError("a smile is reached along the direction smile; give a strength along others")
         return self
@@ -86,6 +93,7 @@ class EditResult(BaseModel):
         None, description="Scores of the face detector before and after; null where no detector reads the faces."
     )
     local: bool = Field(False, description="The region of the expression alone was edited.")
+    applied: Literal["warp", "latent"] = Field("latent", description="How the face was changed.")
     judged_happy_before: float | None = Field(
         None,
         description="Probability of a happy expression before, by an independent judge; null where none is installed.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -30,6 +31,7 @@ class StimuliBody(EffortFields):
         description="Keep faces whose inversion or edit is doubtful; none out of domain, and no refused edit.",
     )
     local: bool = Field(True, description="See edits of a photograph.")
+    apply: Literal["warp", "latent"] | None = Field(None, description="See edits of a photograph.")
 
 
 class StimuliLinks(BaseModel):

@@ -293,6 +293,7 @@ class Client(Models, Administration):
         seed: int | None = None,
         doubtful: bool | None = None,
         local: bool | None = None,
+        apply: str | None = None,
         method: str | None = None,
         steps: int | None = None,
         seconds: float | None = None,
@@ -306,7 +307,7 @@ class Client(Models, Administration):
             groups: group of each photograph, by its id; half of each group is edited in each version of the survey.
             seed: seed of the halves, the order and the file names; None is 0.
             doubtful: keep faces whose inversion or edit is doubtful, but none out of domain; None leaves them out.
-            local, method, steps, seconds: as in `Photo.edit`.
+            local, apply, method, steps, seconds: as in `Photo.edit`.
         """
         ids = [photo.id if isinstance(photo, Photo) else photo for photo in photos]
         body = {
@@ -316,6 +317,7 @@ class Client(Models, Administration):
             "seed": seed,
             "doubtful": doubtful,
             "local": local,
+            "apply": apply,
             "method": method,
             "steps": steps,
             "seconds": seconds,

@@ -77,6 +77,7 @@ class Photo(Work):
         condition: str | None = None,
         hold: bool | None = None,
         local: bool | None = None,
+        apply: str | None = None,
         method: str | None = None,
         steps: int | None = None,
         seconds: float | None = None,
@@ -91,6 +92,8 @@ class Photo(Work):
             condition: use the direction that was fitted for this condition, if there is one.
             hold: correct other attributes that would change as well; None does.
             local: after pivotal tuning, edit the region of the expression alone; None does.
+            apply: how a smile is reached: "warp" moves the pixels of the picture after pivotal tuning, "latent"
+                generates the face anew; None takes the warp where it is possible.
             method: invert the photograph anew for this edit: hyperstyle or tuning; None takes its inversion.
             steps, seconds: of each part of tuning; None takes the service's.
             wait_s: seconds for which the service may wait for the result before it answers.
@@ -99,7 +102,7 @@ class Photo(Work):
             ServiceError: a field is not valid, or the photograph is not inverted.
         """
         fields = {"smile": smile, "strength": strength, "direction": direction, "condition": condition, "hold": hold}
-        fields |= {"local": local, "method": method, "steps": steps, "seconds": seconds}
+        fields |= {"local": local, "apply": apply, "method": method, "steps": steps, "seconds": seconds}
         return request_edit(self._connection, self.links["edits"], fields, wait_s)
 
     def join_cohort(

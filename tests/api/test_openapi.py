@@ -143,6 +143,7 @@ ADDED_FIELDS: Final = frozenset(
         *(("ImageSetLinks", name) for name in ("croissant", "card", "gestaltmatcher", "phenopackets")),
         *(("ImageSetLinks", name) for name in ("printed_sheet", "selection", "left_out")),
         *(("ConditionOut", field) for field in ("label", "identifiers", "genes")),
+        *(("EditBody", "apply"), ("StimuliBody", "apply"), ("EditResult", "applied")),
     }
 )
 """(schema, field) that `openapi.json` does not have yet."""

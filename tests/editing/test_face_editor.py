@@ -11,7 +11,8 @@ import weights
 from core.errors import CheckpointError, ConfigError, DirectionError
 from editing import direction_file as directions
 from editing.direction_file import Directions
-from editing.face_editor import EditorFiles, FaceEditor
+from editing.face_editor import EditorFiles, FaceEditor, SmileEdit
+from editing.warp import expression_model
 from faces.detect import FaceDetector
 from faces.images import to_tensor
 from faces.phantoms.drawing import draw_phantom
@@ -25,6 +26,7 @@ from inversion.inverter_file import InverterInfo
 from inversion.methods import Method
 from inversion.quality import Quality, QualityLimits
 from tests.editing import bright
+from tests.editing.warp.faces import draw_face, make_model
 from tests.inversion.tiny import some_faces, tiny_generator, tiny_inverter
 
 
@@ -127,3 +129,21 @@ def test_phantoms_are_read_by_networks_of_their_own_and_others_as_photographs(
     empty = np.zeros_like(drawn[:1])
     assert of_photographs.reader(to_tensor(empty)).condition is None
     assert np.isnan(of_photographs.find(empty)).all()
+
+
+def test_a_smile_is_applied_by_a_warp_where_that_is_possible(
+    files: EditorFiles, detector: FaceDetector, tmp_path: Path
+) -> None:
+    expression_model.save(tmp_path / "expression.safetensors", make_model(-0.3), "a phantom")
+    opened = FaceEditor.open(
+        replace(files, expression=tmp_path / "expression.safetensors", discriminator=None, inverter=None), detector
+    )
+    face_editor = replace(opened, reader=bright.read, find=lambda images: np.stack([draw_face()[1]] * len(images)))
+    tuned, generated = replace(bright.face(0), method=Method.PTI), bright.face(0)
+    assert face_editor.edit_smile(tuned, 0.9).applied == "warp"
+    assert face_editor.edit_smile(tuned, 0.9, SmileEdit("latent")).applied == "latent"
+    assert face_editor.edit_smile(tuned, 0.9, SmileEdit(local=False)).applied == "latent"
+    assert face_editor.edit_smile(generated, 0.9).applied == "latent"
+    for face, how in ((generated, SmileEdit("warp")), (tuned, SmileEdit("warp", local=False))):
+        with pytest.raises(ConfigError, match="applied by a warp to photographs after pivotal tuning"):
+            face_editor.edit_smile(face, 0.9, how)

@@ -13,14 +13,14 @@ from rich.table import Table
 from core.atomic_files import write_file
 from core.errors import ConfigError
 from editing.directions import Direction
-from editing.face_editor import FaceEditor
-from editing.latent_editor import NOTICE, Edit, LatentEditor
+from editing.face_editor import FaceEditor, SmileEdit
+from editing.latent_editor import NOTICE, Edit
 from editing.photograph_files import InvertedPhotograph
 from faces.contact_sheets import contact_sheet
 from faces.images import Pixels, encode_png, to_uint8
 from faces.measures.judges import JudgeReading, Judges
 from gestaltgen.cli.console import make_console
-from gestaltgen.cli.images.inversion_options import UNJUDGED_HINT, InversionOptions, LocalOption
+from gestaltgen.cli.images.inversion_options import UNJUDGED_HINT, ApplyOption, InversionOptions, LocalOption
 from gestaltgen.cli.images.photograph_report import Sheet, report_photographs
 from gestaltgen.cli.option_groups import expand_options
 from gestaltgen.cli.options import find_editor_files, set_threads
@@ -52,6 +52,7 @@ class Line:
         age_years: change of the age that is read; empty where none can be.
         precision: precision of the inversion and of the edit.
         local: whether the region of the expression alone was edited; empty where nothing was.
+        applied: how the face was changed: "warp" or "latent".
         judged_happy_before, judged_happy_after, judged_age_before, judged_age_after: readings of independent judges of
             photographs (`faces.measures.judges`), where they are installed: a probability, and years.
     """
@@ -70,6 +71,7 @@ class Line:
     age_years: float | None = None
     precision: str = ""
     local: bool | None = None
+    applied: str = ""
     judged_happy_before: float | None = None
     judged_happy_after: float | None = None
     judged_age_before: float | None = None
@@ -101,15 +103,20 @@ class ChangeOptions:
         typer.Option(help="Correct changes of age, condition and identity, as far as they can be read."),
     ] = True
     local: LocalOption = True
+    apply: ApplyOption = None
 
     def __post_init__(self) -> None:
         if (self.smile is None) == (self.strength is None):
             raise ConfigError("say either --smile (0 to 1) or --strength (units along the direction)")
+        if self.apply == "warp" and self.smile is None:
+            raise ConfigError("a warp reaches a smile: say --smile, or --apply latent with --strength")
 
-    def apply(self, editor: LatentEditor, inversion: Inversion, along: Direction) -> Edit:
-        """Return the edit of one inverted face along a direction."""
+    def change(self, face_editor: FaceEditor, inversion: Inversion, along: Direction) -> Edit:
+        """Return the edit of one inverted face; a strength is along the direction."""
         if self.smile is not None:
-            return editor.to_smile(inversion, along, self.smile)
+            how = SmileEdit(self.apply, self.condition, self.hold, self.local)
+            return face_editor.edit_smile(inversion, self.smile, how)
+        editor = face_editor.configure_editor(hold=self.hold, local=self.local)
         return editor.edit(inversion, along, self.strength or 0.0)
 
 
@@ -126,10 +133,11 @@ def edit(
 ) -> None:
     """Change the expression on photographs, and as little else as possible.
 
-    Each PHOTOGRAPH is inverted, and its latent moved along a direction: until the smile that is measured is SMILE, or
-    by STRENGTH. The folder gets NAME-edited.png and, from the same inversion, NAME-before.png, edits.png with all of
-    them, and report.csv: the smile before and after, and what else changed. An edit is reported as doubtful if it
-    misses its smile, changes the identity, or leaves the region of the generator's latents.
+    Each PHOTOGRAPH is inverted. Then its face is warped, or its latent moved along a direction, until the smile that
+    is measured is SMILE; or its latent is moved by STRENGTH. The folder gets NAME-edited.png and, from the same
+    inversion, NAME-before.png, edits.png with all of them, and report.csv: the smile before and after, and what else
+    changed. An edit is reported as doubtful if it misses its smile, changes the identity, or leaves the region of the
+    generator's latents.
 
     Example: gestaltgen edit photos/ --smile 0 --out edits
     """
@@ -138,12 +146,11 @@ def edit(
     face_editor = FaceEditor.open(files, judges=Judges())
     by = inversion.build_method(face_editor, exact=True)
     along = face_editor.direction(change.direction, change.condition)
-    editor = face_editor.configure_editor(hold=change.hold, local=change.local)
 
     def edit_one(one: InvertedPhotograph) -> tuple[Line, list[Pixels]]:
         if strip:
             write_file(out / f"{one.name}-strip.png", encode_png(_draw_strip(face_editor, one.inversion, along)))
-        done = change.apply(editor, one.inversion, along)
+        done = change.change(face_editor, one.inversion, along)
         return _write_results(out, one, done, face_editor.read_by_judges(done.before, done.image))
 
     sheet = Sheet(out / "edits.png", ["face", "reconstruction", "edited"], NOTICE)
@@ -181,6 +188,7 @@ def _write_results(
         done.age_years,
         done.precision,
         done.local,
+        done.applied,
         *(reading.happy for reading in readings),
         *(reading.age_years for reading in readings),
     )

@@ -9,6 +9,7 @@ from typing import Annotated, Final, TypeAlias
 import typer
 
 from editing.face_editor import FaceEditor
+from editing.latent_editor import Applied
 from faces.landmark_table import LandmarkTable, read_landmark_table
 from gestaltgen.cli.options import PrecisionOption, ThreadsOption
 from inversion.methods import InversionMethod, Method
@@ -20,6 +21,15 @@ LocalOption: TypeAlias = Annotated[
     typer.Option(
         help="After pivotal tuning, move the smile in the direction's own layers, change only the region of the "
         "expression, and stop before the face is distorted."
+    ),
+]
+
+ApplyOption: TypeAlias = Annotated[
+    Applied | None,
+    typer.Option(
+        help="How a smile is reached: warp moves the pixels of the reconstruction (after pivotal tuning, if the "
+        "generator has an expression model), latent generates the face from a moved latent. Default: warp where it is "
+        "possible."
     ),
 ]
 

@@ -10,7 +10,7 @@ import typer
 
 from core.atomic_files import check_new
 from core.errors import DatasetError, DirectionError, GestaltError
-from editing.face_editor import FaceEditor
+from editing.face_editor import FaceEditor, SmileEdit
 from editing.face_readers import SMILE
 from editing.latent_editor import NOTICE
 from editing.photograph_files import InvertedPhotograph, invert_photographs, list_photographs, name_sources
@@ -18,7 +18,7 @@ from editing.survey_pack import LeftOut, StimulusPair, edit_for_survey, make_pai
 from editing.survey_plan import Person, plan_survey
 from faces.measures.judges import Judges
 from gestaltgen.cli.console import make_console
-from gestaltgen.cli.images.inversion_options import InversionOptions, LocalOption
+from gestaltgen.cli.images.inversion_options import ApplyOption, InversionOptions, LocalOption
 from gestaltgen.cli.option_groups import expand_options
 from gestaltgen.cli.options import find_editor_files, set_threads
 from gestaltgen.cli.progress import ConsoleProgress
@@ -51,6 +51,7 @@ def stimuli(
     ] = False,
     directions: Annotated[Path | None, typer.Option(help="As in `gestaltgen edit`.")] = None,
     local: LocalOption = True,
+    apply: ApplyOption = None,
     inversion: InversionOptions,
 ) -> None:
     """Make two versions of a survey: a person who is shown as reconstructed in one is shown as edited in the other.
@@ -70,11 +71,12 @@ def stimuli(
     )
     by = inversion.build_method(face_editor, exact=True)
     face_editor.direction(SMILE)  # none: refused before the photographs are inverted
+    how = SmileEdit(apply, local=local)
     work, group_of = list_photographs(photographs), _read_groups(groups)
     sources = name_sources(work)
 
     def make_person(one: InvertedPhotograph) -> tuple[Person, StimulusPair]:
-        edit = edit_for_survey(face_editor, one.framed.face, one.inversion, smile, doubtful, local)
+        edit = edit_for_survey(face_editor, one.framed.face, one.inversion, smile, doubtful, how)
         pair = make_pair(edit, face_editor.find)
         return Person(one.name, group_of.get(one.path.name, ""), sources[one.path]), pair
 

@@ -102,6 +102,7 @@ def test_photographs_are_edited_and_the_rest_is_told(
     assert told["astronaut.png"]["result"] == "edited"
     assert float(told["astronaut.png"]["strength"]) == 0.5
     assert told["astronaut.png"]["precision"] == "float32"  # optimised
+    assert told["astronaut.png"]["applied"] == "latent"
     assert told["broken.jpg"]["reason"]
     with Image.open(out / "astronaut-edited.png") as picture:
         assert picture.info["Precision"] == "float32"
@@ -138,6 +139,10 @@ def test_what_makes_no_sense_is_refused(generator: Path, directions: Path, tmp_p
     assert str(generator) in said or generator.name in said
     command = ("edit", photograph, "--generator", generator, "--directions", directions)
     assert "wink" in go(*command, "--strength", 1, "--direction", "wink", code=1)
+    assert "--apply latent" in go(*command, "--strength", 1, "--apply", "warp", code=1)
+    go(*command, "--smile", 0.5, "--apply", "warp", "--method", "w", "--out", tmp_path / "edits", code=1)
+    with (tmp_path / "edits" / "report.csv").open() as file:
+        assert "after pivotal tuning" in next(csv.DictReader(file))["reason"]
     assert "wink" in go("fit-direction", "wink", "--generator", generator, "--count", 200, code=1)
 
 
