@@ -250,7 +250,7 @@ def test_a_photograph_is_not_kept_for_a_week_by_a_misspelt_time(running: Running
         (
             "/v1/stimuli",
             {"zzz": 1},
-            ["method", "steps", "seconds", "photos", "smile", "groups", "seed", "doubtful", "local"],
+            ["method", "steps", "seconds", "photos", "smile", "groups", "seed", "doubtful", "local", "apply"],
         ),
     ],
 )
