@@ -82,7 +82,7 @@ def test_a_trained_inverter_says_how_far_it_can_be_trusted(generator: Path, phot
     result = CliRunner().invoke(app, [*command, "--out", str(out), "--no-identity"])
     assert result.exit_code == 0, result.output
     line = lines(out)["astronaut.png"]
-    assert (line["verdict"], line["because"]) == ("out of domain", "l2")
+    assert (line["verdict"], line["because"]) == ("out of domain", "l2, eyes")
     inversion = load(out / "astronaut.safetensors", tiny_generator())
     assert (inversion.method, inversion.precision, line["precision"]) == ("hyperstyle", "bfloat16", "bfloat16")
     with Image.open(out / "astronaut.png") as picture:
