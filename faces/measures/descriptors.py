@@ -70,7 +70,7 @@ class _Network:
         Raises:
             RuntimeError: its process ended; the next call starts another.
         """
-        chip = dlib.get_face_chip(np.ascontiguousarray(image), _shape(face), CHIP_PX)
+        chip = dlib.get_face_chip(np.ascontiguousarray(image), make_shape(face), CHIP_PX)
         with self._lock:
             network, self._network = self._network or self._load(), None
             descriptor = network.describe(chip)
@@ -131,14 +131,15 @@ class FaceDescriber:
         scores = np.full(len(images), np.nan)
         for place, image in enumerate(images):
             large = enlarge(image)
-            if (face := _detect_largest(self._detector, large)) is not None:
+            if (face := detect_largest(self._detector, large)) is not None:
                 landmarks[place] = _reduce_landmarks(face.landmarks, len(large), len(image))
                 descriptors[place] = self._network.describe(large, face)
                 scores[place] = face.score
         return DetectedFaces(landmarks, descriptors, scores)
 
 
-def _detect_largest(detector: FaceDetector, image: Pixels) -> Face | None:
+def detect_largest(detector: FaceDetector, image: Pixels) -> Face | None:
+    """Find the largest face in a picture uint8 (h, w, 3); None if there is none."""
     try:
         return detector.largest(image).face
     except NoFaceError:
@@ -150,7 +151,8 @@ def _reduce_landmarks(landmarks: Features, side: int, wanted: int) -> Features:
     return (landmarks + 0.5) * wanted / side - 0.5
 
 
-def _shape(face: Face) -> dlib.full_object_detection:
+def make_shape(face: Face) -> dlib.full_object_detection:
+    """Make of a face what dlib takes, with landmarks rounded to pixels."""
     points = dlib.points([dlib.point(round(x), round(y)) for x, y in face.landmarks])
     return dlib.full_object_detection(dlib.rectangle(*(round(side) for side in face.box)), points)
 
@@ -165,6 +167,6 @@ def find_landmarks(detector: FaceDetector, images: Pixels) -> Features:
     found = np.full((len(images), LANDMARKS, 2), np.nan)
     for place, image in enumerate(images):
         large = enlarge(image)
-        if (face := _detect_largest(detector, large)) is not None:
+        if (face := detect_largest(detector, large)) is not None:
             found[place] = _reduce_landmarks(face.landmarks, len(large), len(image))
     return found

@@ -286,7 +286,7 @@ def _fill(
     return report
 
 
-def _widens(config: Config, old: Config, resolution: int) -> bool:
+def _can_widen(config: Config, old: Config, resolution: int) -> bool:
     """Tell whether feature maps can be added at this resolution without changing what the network computes."""
     if isinstance(config, DiscriminatorConfig) and (resolution == 4 or config.resolution > old.resolution):
         return False
@@ -300,7 +300,7 @@ def _check(config: Config, old: Config, fields: Sequence[str]) -> None:
         if getattr(old, field) != getattr(config, field)
     ]
     shared = [r for r in old.block_resolutions if r <= config.resolution]
-    different = [r for r in shared if old.channels(r) != config.channels(r) and not _widens(config, old, r)]
+    different = [r for r in shared if old.channels(r) != config.channels(r) and not _can_widen(config, old, r)]
     if different:
         r = different[-1]
         problems.append(
